@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A room of the design: a library target, and the dependencies it may have (an arrow only ever points down).
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "customer-sync",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "customer-sync", targets: ["CustomerSyncCLI"])],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLibevent", pkgConfig: "libevent_pthreads libevent_openssl", providers: [.apt(["libevent-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+    room("JSON"),
+    room("HTTP"),
+    room("EventLoop", ["CLibevent"]),
+    room("Signatures", ["COpenSSL"]),
+    room("HTTPServer", ["HTTP", "EventLoop", "CLibevent", "COpenSSL"]),
+    room("HTTPClient", ["HTTP", "EventLoop", "CLibevent", "CCurl"]),
+    room("Mapping", ["JSON"]),
+    room("Documents", ["Mapping", "JSON", yams]),
+    room("Sync", ["Mapping", "JSON"]),
+    room("Store", ["Sync", "Mapping", "JSON", grdb]),
+    room("Connectors", ["HTTP", "HTTPClient", "Sync", "Mapping", "JSON"]),
+    room(
+      "Service",
+      [
+        "HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "Connectors", "Store", "Documents", "Sync",
+        "Mapping", "JSON", logging,
+      ]),
+    room("Sandbox", ["HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "JSON"]),
+    .executableTarget(
+      name: "CustomerSyncCLI",
+      dependencies: [
+        "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
+        "HTTPClient", "EventLoop", "JSON", arguments, logging,
+      ],
+      swiftSettings: settings),
+
+    tests("JSON", ["JSON"]),
+  ]
+)

@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct CustomerSync: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "customer-sync",
+    abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.")
+}

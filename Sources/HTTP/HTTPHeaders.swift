@@ -1,0 +1,28 @@
+/// Header fields in their order; names are compared without regard to ASCII case (RFC 9110 section 5.1).
+public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
+  public typealias Field = (name: String, value: String)
+  public private(set) var fields: [Field]
+
+  public init(_ fields: [Field] = []) { self.fields = fields }
+  public init(dictionaryLiteral elements: (String, String)...) { fields = elements.map { (name: $0.0, value: $0.1) } }
+
+  /// The first field of that name; setting replaces all of them, nil removes them.
+  public subscript(name: String) -> String? {
+    get { fields.first { Self.same($0.name, name) }?.value }
+    set {
+      fields.removeAll { Self.same($0.name, name) }
+      if let newValue { fields.append((name, newValue)) }
+    }
+  }
+
+  /// Every field of that name, in order.
+  public func all(_ name: String) -> [String] { fields.compactMap { Self.same($0.name, name) ? $0.value : nil } }
+
+  public mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
+
+  private static func same(_ a: String, _ b: String) -> Bool {
+    a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
+  }
+
+  private static func lower(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
+}
