@@ -1,0 +1,84 @@
+import JSON
+import Mapping
+
+/// The pair of raw values of one row that were last known to mean the same; nil where nothing was there.
+public struct AgreedPair: Sendable, Hashable {
+  public var invoiced: JSONValue?
+  public var pms: JSONValue?
+  /// True for a link made while the flow wasn't live enough to write: both values are a base to compare with, not agreed (rule 23).
+  public var isBaseOnly: Bool
+
+  public init(invoiced: JSONValue?, pms: JSONValue?, isBaseOnly: Bool = false) {
+    self.invoiced = invoiced
+    self.pms = pms
+    self.isBaseOnly = isBaseOnly
+  }
+
+  public subscript(side: Side) -> JSONValue? {
+    get { side == .invoiced ? invoiced : pms }
+    set { if side == .invoiced { invoiced = newValue } else { pms = newValue } }
+  }
+}
+
+/// When, as far as can be known, a side's present value of a row was edited (rule 8, `newest`).
+public struct Edit: Sendable, Hashable {
+  /// By the side's clock, corrected by its offset; the time of receipt where it has no versions.
+  public var at: Timestamp
+  /// The raw value that was edited in.
+  public var value: JSONValue?
+
+  public init(at: Timestamp, value: JSONValue?) {
+    self.at = at
+    self.value = value
+  }
+}
+
+/// One Invoiced record joined with one PMS record in a flow.
+public struct Link: Sendable, Hashable {
+  public enum State: String, Sendable, Hashable {
+    case active
+    /// One record is gone and the policy is `ignore`: it sleeps until the record is seen again.
+    case asleep
+    /// Ended by a delete, a policy or a person.
+    case ended
+  }
+
+  /// The store's number; 0 before the store has given one.
+  public var id: Int64
+  public var flow: String
+  public var invoiced: RecordID
+  public var pms: RecordID
+  public var state: State
+  /// By the rows' fingerprints (rule 23).
+  public var agreed: [String: AgreedPair]
+  /// By the rows' fingerprints: edits seen and not agreed yet.
+  public var invoicedEdits: [String: Edit]
+  public var pmsEdits: [String: Edit]
+  /// The reference to the other side last seen on each record.
+  public var invoicedReference: RecordID?
+  public var pmsReference: RecordID?
+  public var createdAt: Timestamp
+  public var endedAt: Timestamp?
+  /// Why it ended or sleeps.
+  public var reason: String?
+
+  public init(flow: String, invoiced: RecordID, pms: RecordID, createdAt: Timestamp) {
+    id = 0
+    self.flow = flow
+    self.invoiced = invoiced
+    self.pms = pms
+    self.createdAt = createdAt
+    state = .active
+    agreed = [:]
+    invoicedEdits = [:]
+    pmsEdits = [:]
+  }
+
+  public func id(on side: Side) -> RecordID { side == .invoiced ? invoiced : pms }
+  public func key(on side: Side) -> RecordKey { RecordKey(side, id(on: side)) }
+
+  public func edits(on side: Side) -> [String: Edit] { side == .invoiced ? invoicedEdits : pmsEdits }
+  public mutating func setEdit(_ edit: Edit?, of row: String, on side: Side) {
+    if side == .invoiced { invoicedEdits[row] = edit } else { pmsEdits[row] = edit }
+  }
+}
