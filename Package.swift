@@ -65,5 +65,6 @@ let package = Package(
       swiftSettings: settings),
 
     tests("JSON", ["JSON"]),
+    tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
 )
