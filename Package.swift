@@ -64,6 +64,7 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    tests("EventLoop", ["EventLoop"]),
     tests("JSON", ["JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
