@@ -3,12 +3,25 @@ public struct JSONPath: Sendable, Hashable, CustomStringConvertible {
   public enum Component: Sendable, Hashable {
     case key(String)
     case index(Int)
+
+    /// Keys are compared as bytes, as in an object.
+    public static func == (a: Self, b: Self) -> Bool {
+      switch (a, b) {
+      case (.key(let x), .key(let y)): x.isIdentical(to: y)
+      case (.index(let x), .index(let y)): x == y
+      case (.key, .index), (.index, .key): false
+      }
+    }
   }
+  /// The largest index of an element: laying a value in there makes all the elements before it.
+  public static let maximumIndex = 9999
+
   public let components: [Component]
 
   public init(_ components: [Component]) { self.components = components }
 
-  /// Reads the written form; nil for an empty path, an empty key, or a bracket that holds no index.
+  /// Reads the written form; nil for an empty path, an empty key, or a bracket that holds no index
+  /// up to `maximumIndex`.
   public init?(_ text: String) {
     var components: [Component] = []
     var key = ""
@@ -18,9 +31,12 @@ public struct JSONPath: Sendable, Hashable, CustomStringConvertible {
     while let scalar = characters.popFirst() {
       switch scalar {
       case "\\":
-        guard let next = characters.popFirst(), "\\.[]".unicodeScalars.contains(next) else { return nil }
+        guard started || expectsKey, let next = characters.popFirst(), "\\.[]".unicodeScalars.contains(next) else {
+          return nil
+        }
         key.unicodeScalars.append(next)
         started = true
+        expectsKey = false
       case ".":
         if started {
           components.append(.key(key))
@@ -43,7 +59,8 @@ public struct JSONPath: Sendable, Hashable, CustomStringConvertible {
           digits.unicodeScalars.append(digit)
           characters.removeFirst()
         }
-        guard characters.popFirst() == "]", digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let index = Int(digits)
+        guard characters.popFirst() == "]", digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let index = Int(digits),
+          index <= Self.maximumIndex
         else { return nil }
         components.append(.index(index))
         expectsKey = false
@@ -96,7 +113,8 @@ extension JSONValue {
     return value
   }
 
-  /// Lays `newValue` in at `path`; objects and array elements on the way are made where there are none (gaps in an array become null).
+  /// Lays `newValue` in at `path`; objects and array elements on the way are made where there are none
+  /// (gaps in an array become null). An index beyond `JSONPath.maximumIndex` leaves the array as it is.
   public mutating func set(_ newValue: JSONValue, at path: JSONPath) { set(newValue, at: path.components[...]) }
 
   private mutating func set(_ newValue: JSONValue, at components: ArraySlice<JSONPath.Component>) {
@@ -112,6 +130,7 @@ extension JSONValue {
       object[key] = member
       self = .object(object)
     case .index(let index):
+      guard 0...JSONPath.maximumIndex ~= index else { return }
       var items = array ?? []
       while items.count <= index { items.append(.null) }
       items[index].set(newValue, at: components.dropFirst())

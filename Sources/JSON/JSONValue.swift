@@ -1,4 +1,5 @@
-/// A JSON value (RFC 8259) that loses nothing: numbers keep their text, objects their order, strings their exact scalars.
+/// A JSON value (RFC 8259) that loses nothing: numbers keep their text, objects their order, strings their exact
+/// scalars.
 public enum JSONValue: Sendable {
   case null
   case bool(Bool)
@@ -18,37 +19,18 @@ public struct JSONNumber: Sendable, Hashable {
 
   public init(_ value: some BinaryInteger) { text = String(value) }
 
+  /// Nil when `text` is no JSON number.
+  public init?(validating text: String) {
+    guard case .number(let number)? = try? JSONValue(parsing: text), number.text.isIdentical(to: text) else {
+      return nil
+    }
+    self = number
+  }
+
   /// Nil when the number has a fraction, an exponent, or doesn't fit 64 bits.
   public var int64: Int64? { Int64(text) }
 
-  public static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-}
-
-/// A JSON object: its members in the order they came. Keys are compared as bytes; of a repeated key the last counts.
-public struct JSONObject: Sendable {
-  public typealias Member = (key: String, value: JSONValue)
-  public private(set) var members: [Member]
-
-  public init(_ members: [Member] = []) { self.members = members }
-
-  public var isEmpty: Bool { members.isEmpty }
-  public var count: Int { members.count }
-
-  /// The value under `key`, nil when absent. Setting nil removes the member; a new key goes last.
-  public subscript(key: String) -> JSONValue? {
-    get { index(of: key).map { members[$0].value } }
-    set {
-      if let index = index(of: key) {
-        if let newValue { members[index].value = newValue } else { members.removeAll { Self.same($0.key, key) } }
-      } else if let newValue {
-        members.append((key, newValue))
-      }
-    }
-  }
-
-  private func index(of key: String) -> Int? { members.lastIndex { Self.same($0.key, key) } }
-
-  private static func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+  public static func == (a: Self, b: Self) -> Bool { a.text.isIdentical(to: b.text) }
 }
 
 extension JSONValue {
@@ -81,7 +63,7 @@ extension JSONValue: Hashable {
     case (.null, .null): true
     case (.bool(let x), .bool(let y)): x == y
     case (.number(let x), .number(let y)): x == y
-    case (.string(let x), .string(let y)): x.utf8.elementsEqual(y.utf8)
+    case (.string(let x), .string(let y)): x.isIdentical(to: y)
     case (.array(let x), .array(let y)): x == y
     case (.object(let x), .object(let y)): x == y
     default: false
@@ -93,24 +75,11 @@ extension JSONValue: Hashable {
     case .null: hasher.combine(0)
     case .bool(let value): hasher.combine(value)
     case .number(let number): hasher.combine(number)
-    case .string(let text): for byte in text.utf8 { hasher.combine(byte) }
+    case .string(let text): text.hashBytes(into: &hasher)
     case .array(let items): hasher.combine(items)
     case .object(let object): hasher.combine(object)
     }
   }
-}
-
-extension JSONObject: Hashable {
-  public static func == (a: JSONObject, b: JSONObject) -> Bool {
-    guard a.count == b.count else { return false }
-    let (x, y) = (a.sorted, b.sorted)
-    return zip(x, y).allSatisfy { $0.key.utf8.elementsEqual($1.key.utf8) && $0.value == $1.value }
-  }
-
-  public func hash(into hasher: inout Hasher) { hasher.combine(count) }
-
-  /// The members by the bytes of their keys.
-  public var sorted: [Member] { members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) } }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,

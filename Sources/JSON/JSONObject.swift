@@ -1,0 +1,106 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A JSON object: its members in the order they came. Keys are compared as bytes; of a repeated key only the last
+/// member is kept.
+public struct JSONObject: Sendable {
+  public typealias Member = (key: String, value: JSONValue)
+  /// No two have the same key.
+  public private(set) var members: [Member]
+
+  public init(_ members: [Member] = []) {
+    self.members = members
+    if !Self.isAscending(members) { removeRepeated() }
+  }
+
+  public var isEmpty: Bool { members.isEmpty }
+  public var count: Int { members.count }
+
+  /// The value under `key`, nil when absent. Setting nil removes the member; a new key goes last.
+  public subscript(key: String) -> JSONValue? {
+    get { index(of: key).map { members[$0].value } }
+    set {
+      if let index = index(of: key) {
+        if let newValue { members[index].value = newValue } else { members.remove(at: index) }
+      } else if let newValue {
+        members.append((key, newValue))
+      }
+    }
+  }
+
+  /// The members by the bytes of their keys.
+  public var sorted: [Member] {
+    Self.isAscending(members) ? members : members.sorted { $0.key.precedes($1.key) }
+  }
+
+  private func index(of key: String) -> Int? { members.firstIndex { $0.key.isIdentical(to: key) } }
+
+  /// Strictly, so that no key is repeated. Many senders sort their keys, and then this is all the work there is.
+  private static func isAscending(_ members: [Member]) -> Bool {
+    var index = 1
+    while index < members.count {
+      if !members[index - 1].key.precedes(members[index].key) { return false }
+      index += 1
+    }
+    return true
+  }
+
+  private mutating func removeRepeated() {
+    let order = members.indices.sorted { a, b in
+      members[a].key.precedes(members[b].key) || (a < b && members[a].key.isIdentical(to: members[b].key))
+    }
+    var repeated: Set<Int> = []
+    for (index, next) in zip(order, order.dropFirst()) where members[index].key.isIdentical(to: members[next].key) {
+      repeated.insert(index)
+    }
+    guard !repeated.isEmpty else { return }
+    members = members.indices.filter { !repeated.contains($0) }.map { members[$0] }
+  }
+}
+
+extension JSONObject: Hashable {
+  /// Whatever the order of the members.
+  public static func == (a: JSONObject, b: JSONObject) -> Bool {
+    guard a.count == b.count else { return false }
+    return zip(a.sorted, b.sorted).allSatisfy { $0.key.isIdentical(to: $1.key) && $0.value == $1.value }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    var all = 0
+    for member in members {
+      var one = Hasher()
+      member.key.hashBytes(into: &one)
+      one.combine(member.value)
+      all ^= one.finalize()
+    }
+    hasher.combine(all)
+  }
+}
+
+/// Swift compares strings by canonical equivalence; JSON's keys, ids and secrets are compared as bytes.
+extension String {
+  func isIdentical(to other: String) -> Bool { utf8.count == other.utf8.count && order(other) == 0 }
+
+  func precedes(_ other: String) -> Bool { order(other) < 0 }
+
+  /// Below 0 when `other` follows, 0 when it has the same bytes.
+  private func order(_ other: String) -> Int {
+    var (a, b) = (self, other)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in
+        let count = min(a.count, b.count)
+        let order = count == 0 ? 0 : Int(memcmp(a.baseAddress!, b.baseAddress!, count))
+        return order == 0 ? a.count - b.count : order
+      }
+    }
+  }
+
+  func hashBytes(into hasher: inout Hasher) {
+    var copy = self
+    copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    hasher.combine(0xFF as UInt8)
+  }
+}
