@@ -145,7 +145,9 @@ public struct EventOutcome: Sendable, Hashable {
   public var reason: String?
   public var at: Timestamp
 
-  public init(id: Int64, state: EventState, attempts: Int, dueAt: Timestamp? = nil, reason: String? = nil, at: Timestamp) {
+  public init(
+    id: Int64, state: EventState, attempts: Int, dueAt: Timestamp? = nil, reason: String? = nil, at: Timestamp
+  ) {
     self.id = id
     self.state = state
     self.attempts = attempts
