@@ -43,7 +43,7 @@ let package = Package(
     room("EventLoop", ["CLibevent"]),
     room("Signatures", ["COpenSSL"]),
     room("HTTPServer", ["HTTP", "EventLoop", "CLibevent", "COpenSSL"]),
-    room("HTTPClient", ["HTTP", "EventLoop", "CLibevent", "CCurl"]),
+    room("HTTPClient", ["HTTP", "EventLoop", "CLibevent", "CCurl", "COpenSSL"]),
     room("Mapping", ["JSON"]),
     room("Documents", ["Mapping", "JSON", yams]),
     room("Sync", ["Mapping", "JSON"]),
@@ -65,6 +65,7 @@ let package = Package(
       swiftSettings: settings),
 
     tests("EventLoop", ["EventLoop"]),
+    tests("HTTPClient", ["HTTPClient", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]

@@ -1,0 +1,31 @@
+import COpenSSL
+
+/// The certificates that a server's may be signed by: the system's, and those of one file beside them.
+///
+/// Owns one `X509_STORE`, shared by all connections of a client, so that no connection reads the files again.
+///
+/// Safety of `@unchecked Sendable`: `raw` is set up in `init` and not changed by us afterwards; OpenSSL locks a store
+/// and counts its references.
+final class TrustStore: @unchecked Sendable {
+  private let raw: OpaquePointer
+
+  init(ca: String?) throws(HTTPClientError) {
+    ERR_clear_error()
+    guard let raw = X509_STORE_new() else { throw .cannotStart(reason: "out of memory") }
+    self.raw = raw
+    // libcurl's own flags: a certificate that is listed is trusted, whether or not who signed it is.
+    X509_STORE_set_flags(raw, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
+    // Read when a certificate is looked up; SSL_CERT_FILE and SSL_CERT_DIR are honoured.
+    X509_STORE_set_default_paths(raw)
+    ERR_clear_error()  // an absent default file leaves an error, and isn't one
+    if let ca, X509_STORE_load_file(raw, ca) != 1 {
+      let cause = ERR_reason_error_string(ERR_peek_last_error()).map { String(cString: $0) } ?? "unknown error"
+      throw .cannotStart(reason: "no certificates can be read from \(ca) (\(cause)); give a PEM file as `ca`")
+    }
+  }
+
+  deinit { X509_STORE_free(raw) }
+
+  /// Makes connections of that `SSL_CTX` trust this store; it takes a reference of its own.
+  func apply(to context: OpaquePointer) { SSL_CTX_set1_cert_store(context, raw) }
+}
