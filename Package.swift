@@ -48,7 +48,7 @@ let package = Package(
     room("Documents", ["Mapping", "JSON", yams]),
     room("Sync", ["Mapping", "JSON"]),
     room("Store", ["Sync", "Mapping", "JSON", grdb]),
-    room("Connectors", ["HTTP", "HTTPClient", "Sync", "Mapping", "JSON"]),
+    room("Connectors", ["HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     room(
       "Service",
       [
