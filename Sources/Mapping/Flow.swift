@@ -54,6 +54,28 @@ public struct PropertyPair: Sendable, Hashable {
   public func path(on side: Side) -> JSONPath { side == .invoiced ? invoiced : pms }
 }
 
+/// A row that a dataflow document lists with an empty cell: nothing is synchronised by it, and it stays in the document.
+public struct UnmappedRow: Sendable, Hashable {
+  /// The index in `properties` of the row that it stands before.
+  public var before: Int
+  public var invoiced: JSONPath?
+  public var pms: JSONPath?
+  public var type: PropertyType
+  public var position: SourcePosition?
+
+  public init(
+    before: Int, invoiced: JSONPath? = nil, pms: JSONPath? = nil, type: PropertyType, position: SourcePosition? = nil
+  ) {
+    self.before = before
+    self.invoiced = invoiced
+    self.pms = pms
+    self.type = type
+    self.position = position
+  }
+
+  public func path(on side: Side) -> JSONPath? { side == .invoiced ? invoiced : pms }
+}
+
 /// One line of a `where`: all of a side's conditions must hold for a flow to own a record.
 public struct Condition: Sendable, Hashable {
   public enum Test: Sendable, Hashable {
@@ -129,6 +151,8 @@ public struct Flow: Sendable, Hashable {
   public var live: LiveStep = .all
   public var onLeave: LeavePolicy = .unlink
   public var properties: [PropertyPair] = []
+  /// The document's rows that have no counterpart, by their place among `properties`.
+  public var unmapped: [UnmappedRow] = []
   public var position: SourcePosition?
 
   public init(name: String, invoiced: FlowSide, pms: FlowSide) {

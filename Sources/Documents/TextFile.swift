@@ -1,0 +1,28 @@
+import Foundation
+
+/// Reads text files whole.
+public enum TextFile {
+  public struct Failure: Error, Sendable, Hashable {
+    public var message: String
+    public var advice: String
+  }
+
+  /// The file's text, without a byte order mark.
+  public static func read(_ path: String) -> Result<String, Failure> {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      return .failure(Failure(message: "there is no file '\(path)'", advice: "check the path"))
+    }
+    guard !isDirectory.boolValue else {
+      return .failure(Failure(message: "'\(path)' is a directory", advice: "name a file in it"))
+    }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      return .failure(Failure(message: "the file '\(path)' can't be read", advice: "check its permissions"))
+    }
+    guard var text = String(validating: data, as: UTF8.self) else {
+      return .failure(Failure(message: "the file '\(path)' is no UTF-8 text", advice: "save it as UTF-8"))
+    }
+    if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
+    return .success(text)
+  }
+}

@@ -1,0 +1,101 @@
+import JSON
+import Mapping
+
+/// Reads the keys of one YAML mapping, reports each problem, and at `finish` every key that nobody asked for.
+public final class KeyedReader {
+  /// What this mapping is, for messages: "flow 'companies'", "pms.auth".
+  public let name: String
+  public let position: SourcePosition
+  public let problems: ProblemList
+  private let members: [YAMLNode.Member]
+  private var known: [String] = []
+
+  /// Nil, with an error, where the node is no mapping of keys.
+  public init?(_ node: YAMLNode, name: String, problems: ProblemList, advice: String = "") {
+    guard let members = node.members else {
+      problems.error(
+        at: node.position, "\(name) must be a mapping of keys, and is \(node.kind)", advice: advice)
+      return nil
+    }
+    (self.name, self.position, self.problems, self.members) = (name, node.position, problems, members)
+  }
+
+  public var keys: [String] { members.map(\.key) }
+
+  /// The value under `key`, null as it is; nil when the key is not there.
+  public func node(_ key: String) -> YAMLNode? {
+    if !known.contains(key) { known.append(key) }
+    return members.first { $0.key.utf8.elementsEqual(key.utf8) }?.value
+  }
+
+  /// The value under `key`; nil, without an error, when it is absent or null.
+  public func optional(_ key: String) -> YAMLNode? { node(key).flatMap { $0.isNull ? nil : $0 } }
+
+  /// The value under `key`; nil, with an error, when it is absent or null.
+  public func required(_ key: String, advice: String) -> YAMLNode? {
+    if let node = optional(key) { return node }
+    problems.error(at: node(key)?.position ?? position, "\(name) has no '\(key)', which is required", advice: advice)
+    return nil
+  }
+
+  /// Where `key` is written, else where the mapping begins.
+  public func position(of key: String) -> SourcePosition {
+    members.first { $0.key.utf8.elementsEqual(key.utf8) }?.keyPosition ?? position
+  }
+
+  /// Text; nil when absent, null or, with an error, no text.
+  public func text(_ key: String) -> String? { optional(key).flatMap { text(of: $0, key: key) } }
+
+  public func text(of node: YAMLNode, key: String) -> String? {
+    if let text = node.text { return text }
+    problems.error(at: node.position, "\(name): '\(key)' must be text, and is \(node.kind)")
+    return nil
+  }
+
+  public func boolean(_ key: String) -> Bool? {
+    guard let node = optional(key) else { return nil }
+    if case .bool(let value) = node.json { return value }
+    problems.error(
+      at: node.position, "\(name): '\(key)' must be true or false, and is \(node.kind)", advice: "write true or false")
+    return nil
+  }
+
+  /// An integer of at least `least`; nil when absent, null or, with an error, anything else.
+  public func integer(_ key: String, least: Int = 0) -> Int? {
+    guard let node = optional(key) else { return nil }
+    if let value = node.json.int64, let value = Int(exactly: value), value >= least { return value }
+    problems.error(
+      at: node.position, "\(name): '\(key)' must be a whole number of at least \(least), and is \(node.kind)")
+    return nil
+  }
+
+  /// One of a few words; a wrong one is an error that lists them.
+  public func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type) -> Choice?
+  where Choice.RawValue == String {
+    guard let node = optional(key), let text = text(of: node, key: key) else { return nil }
+    if let choice = Choice(rawValue: text) { return choice }
+    unknown(text, at: node.position, key: key, allowed: Choice.allCases.map(\.rawValue))
+    return nil
+  }
+
+  /// Reports a word that is none of the allowed ones.
+  public func unknown(_ text: String, at position: SourcePosition, key: String, allowed: [String]) {
+    let nearest = nearestName(to: text, among: allowed).map { "did you mean '\($0)'? " } ?? ""
+    problems.error(
+      at: position, "\(name): '\(shortened(text))' is no value for '\(key)'",
+      advice: nearest + "allowed: \(alternatives(allowed))")
+  }
+
+  /// A list; a single value counts as a list of one.
+  public func items(_ key: String) -> [YAMLNode]? { optional(key).map { $0.list ?? [$0] } }
+
+  /// Reports the keys that nobody asked for. Call it once, at the end.
+  public func finish() {
+    for member in members where !known.contains(where: { $0.utf8.elementsEqual(member.key.utf8) }) {
+      let nearest = nearestName(to: member.key, among: known).map { "did you mean '\($0)'? " } ?? ""
+      problems.error(
+        at: member.keyPosition, "\(name) has no key '\(shortened(member.key))'",
+        advice: nearest + "its keys are \(alternatives(known))")
+    }
+  }
+}
