@@ -64,9 +64,11 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    tests("Documents", ["Documents", "Mapping", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
+    tests("Service", ["Service", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
 )

@@ -35,7 +35,9 @@ struct ConverterReader {
       guard let main = members.first(where: { member in Self.forms.contains { $0.name == member.key } }) else {
         return unknown(members.first?.key ?? "", at: members.first?.keyPosition ?? node.position)
       }
-      guard let keys = KeyedReader(node, name: "\(row): converter '\(main.key)'", problems: problems) else { return nil }
+      guard let keys = KeyedReader(node, name: "\(row): converter '\(main.key)'", problems: problems) else {
+        return nil
+      }
       defer { keys.finish() }
       guard let value = keys.node(main.key) else { return nil }
       return form(main.key, value, keys)
@@ -95,7 +97,8 @@ struct ConverterReader {
     var pairs: [Converter.ValuePair] = []
     for member in members {
       guard case .scalar = member.value.content else {
-        return refuse(member.value, keys, "needs a single value for '\(member.key)', and has \(member.value.kind)", "values")
+        return refuse(
+          member.value, keys, "needs a single value for '\(member.key)', and has \(member.value.kind)", "values")
       }
       pairs.append(.init(invoiced: member.keyJSON, pms: member.value.json))
     }
@@ -103,7 +106,9 @@ struct ConverterReader {
   }
 
   private func pattern(_ value: YAMLNode, _ keys: KeyedReader) -> Converter? {
-    guard let text = value.text else { return refuse(value, keys, "needs text with one {}, and has \(value.kind)", "pattern") }
+    guard let text = value.text else {
+      return refuse(value, keys, "needs text with one {}, and has \(value.kind)", "pattern")
+    }
     var parts: [String] = [""]
     var scalars = text.unicodeScalars[...]
     while let scalar = scalars.popFirst() {

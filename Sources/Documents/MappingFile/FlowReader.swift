@@ -15,7 +15,8 @@ struct FlowReader {
     let name = keys.required("name", advice: "give it a name, such as 'companies'")
       .flatMap { keys.text(of: $0, key: "name") }
     if let name, name.isEmpty {
-      problems.error(at: keys.position(of: "name"), "a flow's name is empty", advice: "give it a name, such as 'companies'")
+      problems.error(
+        at: keys.position(of: "name"), "a flow's name is empty", advice: "give it a name, such as 'companies'")
     }
     let title = keys.text("title")
     let invoiced = side(keys, .invoiced, objectKey: "object")
@@ -44,9 +45,10 @@ struct FlowReader {
     guard let node = flow.required(key, advice: example),
       let keys = KeyedReader(node, name: "\(flow.name): \(key)", problems: problems, advice: example)
     else { return nil }
-    let object = keys.required(objectKey, advice: example).flatMap { keys.text(of: $0, key: objectKey) }
-    if side == .invoiced, let object, object != "customer" {
-      keys.unknown(object, at: keys.position(of: objectKey), key: objectKey, allowed: ["customer"])
+    let objectNode = keys.required(objectKey, advice: example)
+    let object = objectNode.flatMap { keys.text(of: $0, key: objectKey) }
+    if side == .invoiced, let objectNode, let object, object != "customer" {
+      keys.refuse(objectNode, key: objectKey, allowed: ["customer"])
     }
     let conditions = ConditionReader(problems: problems).conditions(keys)
     let set = assignments(keys, "set")

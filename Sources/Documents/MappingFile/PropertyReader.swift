@@ -25,7 +25,8 @@ struct PropertyReader {
     if let invoiced, let pms {
       return .mapped(
         PropertyPair(
-          invoiced: invoiced, pms: pms, type: type, direction: direction, converters: converters, position: node.position))
+          invoiced: invoiced, pms: pms, type: type, direction: direction, converters: converters,
+          position: node.position))
     }
     guard (invoiced != nil && pmsIsNull) || (pms != nil && invoicedIsNull) else {
       if invoicedIsNull && pmsIsNull {
@@ -41,7 +42,8 @@ struct PropertyReader {
     return .unmapped(UnmappedRow(before: 0, invoiced: invoiced, pms: pms, type: type, position: node.position))
   }
 
-  /// A row's path, and whether it is left open on purpose (`pms: null`, which `mapping import` writes for an empty cell).
+  /// A row's path, and whether it is left open on purpose: `pms: null`, which `mapping import` writes for an empty
+  /// cell.
   private func path(_ keys: KeyedReader, _ key: String) -> (JSONPath?, isNull: Bool) {
     if let node = keys.node(key), node.isNull { return (nil, true) }
     return (keys.required(key, advice: Self.example).flatMap { keys.path(of: $0, key: key) }, false)

@@ -20,6 +20,15 @@ public final class KeyedReader {
     (self.name, self.position, self.problems, self.members) = (name, node.position, problems, members)
   }
 
+  /// The mapping of keys under `key`; an empty one where it is absent or null, so that its defaults apply.
+  public func section(_ key: String, advice: String = "") -> KeyedReader? {
+    let node = optional(key) ?? YAMLNode(content: .keyed([]), position: position(of: key))
+    return KeyedReader(node, name: isRoot ? key : "\(name).\(key)", problems: problems, advice: advice)
+  }
+
+  /// Whether this is the file's outermost mapping, which has no name of its own.
+  private var isRoot: Bool { name.hasPrefix("the ") }
+
   public var keys: [String] { members.map(\.key) }
 
   /// The value under `key`, null as it is; nil when the key is not there.
@@ -54,7 +63,7 @@ public final class KeyedReader {
 
   public func boolean(_ key: String) -> Bool? {
     guard let node = optional(key) else { return nil }
-    if case .bool(let value) = node.json { return value }
+    if case .bool(let value) = YAMLCoreSchema.resolve(node.text ?? "") { return value }
     problems.error(
       at: node.position, "\(name): '\(key)' must be true or false, and is \(node.kind)", advice: "write true or false")
     return nil
@@ -63,7 +72,7 @@ public final class KeyedReader {
   /// An integer of at least `least`; nil when absent, null or, with an error, anything else.
   public func integer(_ key: String, least: Int = 0) -> Int? {
     guard let node = optional(key) else { return nil }
-    if let value = node.json.int64, let value = Int(exactly: value), value >= least { return value }
+    if let value = node.text.flatMap({ Int($0) }), value >= least { return value }
     problems.error(
       at: node.position, "\(name): '\(key)' must be a whole number of at least \(least), and is \(node.kind)")
     return nil
@@ -74,15 +83,15 @@ public final class KeyedReader {
   where Choice.RawValue == String {
     guard let node = optional(key), let text = text(of: node, key: key) else { return nil }
     if let choice = Choice(rawValue: text) { return choice }
-    unknown(text, at: node.position, key: key, allowed: Choice.allCases.map(\.rawValue))
+    refuse(node, key: key, allowed: Choice.allCases.map(\.rawValue))
     return nil
   }
 
   /// Reports a word that is none of the allowed ones.
-  public func unknown(_ text: String, at position: SourcePosition, key: String, allowed: [String]) {
-    let nearest = nearestName(to: text, among: allowed).map { "did you mean '\($0)'? " } ?? ""
+  public func refuse(_ node: YAMLNode, key: String, allowed: [String]) {
+    let nearest = nearestName(to: node.text ?? "", among: allowed).map { "did you mean '\($0)'? " } ?? ""
     problems.error(
-      at: position, "\(name): '\(shortened(text))' is no value for '\(key)'",
+      at: node.position, "\(name): \(node.kind) is no value for '\(key)'",
       advice: nearest + "allowed: \(alternatives(allowed))")
   }
 

@@ -1,7 +1,7 @@
 /// The candidate that `name` was most likely meant to be; nil where none is near.
 public func nearestName(to name: String, among candidates: [String]) -> String? {
   let wanted = Array(name.lowercased().filter { $0 != "-" && $0 != "_" })
-  let limit = max(2, wanted.count / 3)
+  let limit = wanted.count <= 4 ? 1 : max(2, wanted.count / 3)
   return
     candidates
     .map { (name: $0, distance: distance(wanted, Array($0.lowercased().filter { $0 != "-" && $0 != "_" }))) }

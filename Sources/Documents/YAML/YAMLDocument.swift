@@ -14,7 +14,8 @@ public enum YAMLDocument {
   public static func read(text: String, file: String, into problems: ProblemList) -> YAMLNode? {
     let start = SourcePosition(file: file, line: 1, column: 1)
     guard text.utf8.count <= maximumBytes else {
-      problems.error(at: start, "the file has more than \(maximumBytes >> 20) MiB", advice: "this is no file to read here")
+      problems.error(
+        at: start, "the file has more than \(maximumBytes >> 20) MiB", advice: "this is no file to read here")
       return nil
     }
     if let position = aliasedKey(in: text, file: file) {
@@ -90,7 +91,8 @@ public enum YAMLDocument {
     case let text where text.contains("another document"): "keep one document in the file (no second ---)"
     case let text where text.contains("undefined alias"):
       "put text that begins with * in quotes, or define the anchor before its use"
-    case let text where text.contains("did not find expected"): "check the indentation, and that brackets are closed"
+    case let text where text.contains("did not find expected"):
+      "check the indentation, close brackets, and put text with brackets (a path with [0]) in quotes"
     default: ""
     }
   }
@@ -113,7 +115,8 @@ private struct NodeReader {
     count += 1
     guard count <= YAMLDocument.maximumNodes else {
       throw Refusal(
-        position: position, message: "the file has more than \(YAMLDocument.maximumNodes) values once its aliases are resolved",
+        position: position,
+        message: "the file has more than \(YAMLDocument.maximumNodes) values once its aliases are resolved",
         advice: "write values out where aliases refer to aliases")
     }
     switch node {
@@ -143,7 +146,8 @@ private struct NodeReader {
       }
       return YAMLNode(content: .keyed(members), position: position)
     case .alias:
-      throw Refusal(position: position, message: "an alias stands where none can be resolved", advice: "write the value out")
+      throw Refusal(
+        position: position, message: "an alias stands where none can be resolved", advice: "write the value out")
     }
   }
 

@@ -1,7 +1,8 @@
 import JSON
 import Mapping
 
-/// A YAML value with its place in the file. Scalars keep their text: what a plain `no` means is decided where it is read.
+/// A YAML value with its place in the file. Scalars keep their text: what a plain `no` means is decided where it is
+/// read.
 public struct YAMLNode: Sendable {
   public indirect enum Content: Sendable {
     /// `plain` is false for quoted and block scalars.
@@ -23,6 +24,14 @@ public struct YAMLNode: Sendable {
 
   public var content: Content
   public var position: SourcePosition
+  /// What the text was put in place of, such as `${TOKEN}`: messages show this and never the text.
+  public var origin: String?
+
+  public init(content: Content, position: SourcePosition, origin: String? = nil) {
+    self.content = content
+    self.position = position
+    self.origin = origin
+  }
 
   /// A plain `null`, `Null`, `NULL`, `~`, or nothing at all.
   public var isNull: Bool {
@@ -52,7 +61,8 @@ public struct YAMLNode: Sendable {
 
   /// What it is, for messages: "a list", "the text 'x'".
   public var kind: String {
-    switch content {
+    if let origin { return "what \(origin) stands for" }
+    return switch content {
     case .scalar: isNull ? "nothing" : "'\(shortened(text ?? ""))'"
     case .list: "a list"
     case .keyed: "a mapping of keys"
@@ -60,7 +70,8 @@ public struct YAMLNode: Sendable {
   }
 }
 
-/// YAML 1.2.2 section 10.3.2 (the core schema), without octal and hexadecimal integers, infinities and NaN: JSON has none.
+/// YAML 1.2.2 section 10.3.2 (the core schema), without octal and hexadecimal integers, infinities and NaN, which JSON
+/// has not.
 enum YAMLCoreSchema {
   static func isNull(_ text: String) -> Bool { ["", "~", "null", "Null", "NULL"].contains(text) }
 
@@ -84,4 +95,4 @@ enum YAMLCoreSchema {
 }
 
 /// A value for a message: at most 60 characters.
-func shortened(_ text: String) -> String { text.count <= 60 ? text : String(text.prefix(57)) + "..." }
+public func shortened(_ text: String) -> String { text.count <= 60 ? text : String(text.prefix(57)) + "..." }
