@@ -68,7 +68,7 @@ let package = Package(
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
-    tests("Service", ["Service", "Documents", "Signatures", "Mapping", "JSON"]),
+    tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
 )

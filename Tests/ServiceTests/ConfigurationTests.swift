@@ -1,3 +1,4 @@
+import Connectors
 import Documents
 import Foundation
 import JSON
@@ -60,8 +61,9 @@ import Testing
     #expect(
       c.pms.callback.types
         == .init(created: ["customer.created"], updated: ["customer.updated"], deleted: ["customer.deleted"]))
-    let entity = try #require(c.pms.entities["customer"])
-    #expect(c.pms.entities.count == 1)
+    let entity = c.pms.entity
+    #expect(c.pms.entityName == "customer" && c.pms.endpoint.url == "https://pms.example.com/api/v1")
+    #expect(entity == PMSEntity())
     #expect(entity.id == JSONPath("id") && entity.updatedAt == JSONPath("updated_at") && entity.etag)
     #expect(entity.idempotencyHeader == "Idempotency-Key" && entity.envelope == nil)
     #expect(
@@ -72,10 +74,10 @@ import Testing
     #expect(
       entity.find
         == .init(path: "/customers", query: [.init(name: "{property}", value: "{value}")], items: JSONPath("data")))
-    #expect(entity.get == .init(method: .get, path: "/customers/{id}", contentType: "application/json"))
-    #expect(entity.create == .init(method: .post, path: "/customers", contentType: "application/json"))
-    #expect(entity.update == .init(method: .patch, path: "/customers/{id}", contentType: "application/json"))
-    #expect(entity.delete == .init(method: .delete, path: "/customers/{id}", contentType: "application/json"))
+    #expect(entity.get == .init(.get, "/customers/{id}"))
+    #expect(entity.create == .init(.post, "/customers"))
+    #expect(entity.update == .init(.patch, "/customers/{id}"))
+    #expect(entity.delete == .init(.delete, "/customers/{id}"))
     #expect(c.reconcile == .init(every: .seconds(300), full: .seconds(86_400)))
     #expect(c.retry == .init(first: .seconds(1), most: .seconds(900), giveUp: .seconds(172_800)))
     #expect(c.breaker == .init(failures: 5, probe: .seconds(10)))
@@ -178,7 +180,8 @@ import Testing
     #expect(c.pms.callback.type == .header("X-Type") && c.pms.callback.recordID == .header("X-Record"))
     #expect(c.pms.callback.record == nil)
     #expect(c.pms.callback.types == .init(created: [], updated: ["changed"], deleted: ["gone", "lost"]))
-    let entity = try #require(c.pms.entities["client"])
+    let entity = c.pms.entity
+    #expect(c.pms.entityName == "client")
     #expect(entity.updatedAt == nil && !entity.etag && entity.idempotencyHeader == nil && entity.envelope == "client")
     #expect(
       entity.list
@@ -187,14 +190,14 @@ import Testing
           updatedSince: nil))
     #expect(entity.find.query == [.init(name: "field", value: "{property}"), .init(name: "q", value: "{value}")])
     #expect(entity.create.method == .put && entity.update.contentType == "application/merge-patch+json")
-    #expect(entity.delete == .init(method: .post, path: "/clients/{id}/delete", contentType: "application/json"))
+    #expect(entity.delete == .init(.post, "/clients/{id}/delete"))
     #expect(c.breaker.failures == 3 && c.deleteGuard.share == 0.5 && c.confirm == .seconds(1))
   }
 
   @Test(
     "each kind of authentication and pagination is read",
     arguments: [
-      ("auth: { type: none }", PMSConfiguration.Auth.none),
+      ("auth: { type: none }", PMSAuthentication.none),
       ("auth: { type: bearer, token: t }", .bearer(token: Secret("t"))),
       ("auth: { type: basic, user: u, password: p }", .basic(user: "u", password: Secret("p"))),
       ("auth: { type: header, name: X-Api-Key, value: v }", .header(name: "X-Api-Key", value: Secret("v"))),
@@ -203,7 +206,7 @@ import Testing
         .oauth2(tokenURL: "https://a.example/t", clientID: "i", clientSecret: Secret("s"), scope: nil)
       ),
     ])
-  func auth(_ piece: String, _ auth: PMSConfiguration.Auth) {
+  func auth(_ piece: String, _ auth: PMSAuthentication) {
     let (configuration, problems) = read(Self.withPMS(piece))
     #expect(problems == [])
     #expect(configuration?.pms.auth == auth)
@@ -214,16 +217,16 @@ import Testing
     arguments: [
       (
         "{ style: page, page: p, size: s, per_page: 50 }",
-        EntityConfiguration.Pagination.page(page: "p", size: "s", perPage: 50)
+        Pagination.page(page: "p", size: "s", perPage: 50)
       ),
       ("{ style: offset, offset: o, limit: l, per_page: 10 }", .offset(offset: "o", limit: "l", perPage: 10)),
       ("{ style: link }", .link), ("{ style: none }", .none), ("none", .none),
       ("{ style: cursor, next: n }", .cursor(cursor: "cursor", next: JSONPath([.key("n")]))),
     ])
-  func pagination(_ piece: String, _ pagination: EntityConfiguration.Pagination) {
+  func pagination(_ piece: String, _ pagination: Pagination) {
     let (configuration, problems) = read(Self.withPMS("entities: { customer: { list: { pagination: \(piece) } } }"))
     #expect(problems == [])
-    #expect(configuration?.pms.entities["customer"]?.list.pagination == pagination)
+    #expect(configuration?.pms.entity.list.pagination == pagination)
   }
 
   @Test(

@@ -1,3 +1,4 @@
+import Connectors
 import Documents
 import JSON
 import Mapping
@@ -6,20 +7,20 @@ import Mapping
 struct EntityReader {
   let problems: ProblemList
 
-  func entities(_ keys: KeyedReader) -> [String: EntityConfiguration] {
-    let names = keys.keys.isEmpty ? ["customer"] : keys.keys
-    if names.count > 1 {
+  /// The one entity of `entities`.
+  func entity(among keys: KeyedReader) -> (name: String, entity: PMSEntity) {
+    let name = keys.keys.first ?? "customer"
+    if keys.keys.count > 1 {
       problems.error(
-        at: keys.position(of: names[1]), "\(keys.name) has \(names.count) entities, and one is supported for now",
-        advice: "keep '\(names[0])', and remove the others")
+        at: keys.position(of: keys.keys[1]),
+        "\(keys.name) has \(keys.keys.count) entities, and one is supported for now",
+        advice: "keep '\(name)', and remove the others")
     }
-    var entities: [String: EntityConfiguration] = [:]
-    for name in names { entities[name] = keys.section(name).map(entity) }
-    return entities
+    return (name, keys.section(name).map(entity) ?? PMSEntity())
   }
 
-  private func entity(_ keys: KeyedReader) -> EntityConfiguration {
-    let entity = EntityConfiguration(
+  private func entity(_ keys: KeyedReader) -> PMSEntity {
+    let entity = PMSEntity(
       id: keys.jsonPath("id", JSONPath([.key("id")])),
       updatedAt: keys.optionalPath("updated_at", JSONPath([.key("updated_at")])),
       etag: keys.boolean("etag") ?? true,
@@ -36,13 +37,13 @@ struct EntityReader {
 
   /// A call without methods to choose from has only a path.
   private func call(
-    _ keys: KeyedReader, _ key: String, _ method: EntityConfiguration.Method, path: String,
-    methods: [EntityConfiguration.Method]
-  ) -> EntityConfiguration.Call {
-    var call = EntityConfiguration.Call(method: method, path: path, contentType: "application/json")
+    _ keys: KeyedReader, _ key: String, _ method: PMSEntity.Method, path: String,
+    methods: [PMSEntity.Method]
+  ) -> PMSEntity.Call {
+    var call = PMSEntity.Call(method, path)
     guard let section = keys.section(key, advice: "write '\(key): { path: \"\(path)\" }'") else { return call }
     if !methods.isEmpty, let node = section.optional("method") {
-      if let written = node.text.flatMap({ EntityConfiguration.Method(rawValue: $0.uppercased()) }),
+      if let written = node.text.flatMap({ PMSEntity.Method(rawValue: $0.uppercased()) }),
         methods.contains(written)
       {
         call.method = written
@@ -72,24 +73,21 @@ struct EntityReader {
     return text
   }
 
-  private func list(_ keys: KeyedReader) -> EntityConfiguration.List {
-    let standard = EntityConfiguration.List(
-      path: "/customers", items: JSONPath([.key("data")]), pagination: Self.standardPagination,
-      updatedSince: "updated_since")
+  private func list(_ keys: KeyedReader) -> PMSEntity.List {
+    let standard = PMSEntity.List()
     guard let section = keys.section("list") else { return standard }
-    let list = EntityConfiguration.List(
+    let list = PMSEntity.List(
       path: urlPath(section, standard.path, needsID: false), items: section.optionalPath("items", standard.items),
       pagination: pagination(section), updatedSince: section.optionalText("updated_since", standard.updatedSince))
     section.finish()
     return list
   }
 
-  private static let standardPagination = EntityConfiguration.Pagination.page(
-    page: "page", size: "per_page", perPage: 100)
+  private static let standardPagination = PMSEntity.List().pagination
 
   private enum Style: String, CaseIterable { case page, offset, cursor, link, none }
 
-  private func pagination(_ list: KeyedReader) -> EntityConfiguration.Pagination {
+  private func pagination(_ list: KeyedReader) -> Pagination {
     guard let node = list.optional("pagination") else { return Self.standardPagination }
     // A style that takes nothing may be written as a word alone.
     if node.text != nil {
@@ -127,11 +125,10 @@ struct EntityReader {
     }
   }
 
-  private func find(_ keys: KeyedReader) -> EntityConfiguration.Find {
-    let standard = EntityConfiguration.Find(
-      path: "/customers", query: [.init(name: "{property}", value: "{value}")], items: JSONPath([.key("data")]))
+  private func find(_ keys: KeyedReader) -> PMSEntity.Find {
+    let standard = PMSEntity.Find()
     guard let section = keys.section("find") else { return standard }
-    let find = EntityConfiguration.Find(
+    let find = PMSEntity.Find(
       path: urlPath(section, standard.path, needsID: false), query: query(section) ?? standard.query,
       items: section.optionalPath("items", standard.items))
     section.finish()
@@ -143,7 +140,7 @@ struct EntityReader {
     return find
   }
 
-  private func query(_ keys: KeyedReader) -> [EntityConfiguration.Find.Parameter]? {
+  private func query(_ keys: KeyedReader) -> [PMSEntity.Find.Parameter]? {
     guard let node = keys.optional("query") else { return nil }
     guard let members = node.members else {
       problems.error(

@@ -1,3 +1,4 @@
+import Connectors
 import JSON
 import Signatures
 
@@ -36,21 +37,19 @@ public struct InvoicedConfiguration: Sendable {
 public struct PMSConfiguration: Sendable {
   /// Without a slash at the end.
   public var url: String
-  public var auth: Auth
+  public var auth: PMSAuthentication
   public var timeout: Duration
   public var ca: String?
   public var concurrency: Int
   public var rate: Rate?
   public var callback: Callback
-  /// The one entity, under its name.
-  public var entities: [String: EntityConfiguration]
+  /// What a flow's `pms.entity` calls the entity.
+  public var entityName: String
+  public var entity: PMSEntity
 
-  public enum Auth: Sendable, Equatable {
-    case none
-    case bearer(token: Secret)
-    case basic(user: String, password: Secret)
-    case header(name: String, value: Secret)
-    case oauth2(tokenURL: String, clientID: String, clientSecret: Secret, scope: String?)
+  /// What a connector needs to know.
+  public var endpoint: PMSEndpoint {
+    PMSEndpoint(url: url, authentication: auth, timeout: timeout, entity: entity)
   }
 
   public struct Callback: Sendable {
@@ -104,8 +103,8 @@ public struct PMSConfiguration: Sendable {
   }
 
   public init(
-    url: String, auth: Auth, timeout: Duration, ca: String? = nil, concurrency: Int, rate: Rate? = nil,
-    callback: Callback, entities: [String: EntityConfiguration]
+    url: String, auth: PMSAuthentication, timeout: Duration, ca: String? = nil, concurrency: Int, rate: Rate? = nil,
+    callback: Callback, entityName: String, entity: PMSEntity
   ) {
     self.url = url
     self.auth = auth
@@ -114,7 +113,8 @@ public struct PMSConfiguration: Sendable {
     self.concurrency = concurrency
     self.rate = rate
     self.callback = callback
-    self.entities = entities
+    self.entityName = entityName
+    self.entity = entity
   }
 }
 
@@ -122,110 +122,4 @@ public struct PMSConfiguration: Sendable {
 public enum MessageSelector: Sendable, Hashable {
   case header(String)
   case body(JSONPath)
-}
-
-/// One entity of the PMS's REST API.
-public struct EntityConfiguration: Sendable, Hashable {
-  public var id: JSONPath
-  /// RFC 3339 or UNIX seconds; nil where there is none.
-  public var updatedAt: JSONPath?
-  /// Whether to send `If-Match` where the side gave an ETag.
-  public var etag: Bool
-  public var idempotencyHeader: String?
-  /// The key that request and answer bodies are wrapped in.
-  public var envelope: String?
-  public var list: List
-  public var find: Find
-  public var get: Call
-  public var create: Call
-  public var update: Call
-  public var delete: Call
-
-  public enum Method: String, Sendable, Hashable, CaseIterable {
-    case get = "GET"
-    case post = "POST"
-    case put = "PUT"
-    case patch = "PATCH"
-    case delete = "DELETE"
-  }
-
-  /// One call; in `path`, `{id}` is the record's id.
-  public struct Call: Sendable, Hashable {
-    public var method: Method
-    public var path: String
-    public var contentType: String
-
-    public init(method: Method, path: String, contentType: String) {
-      self.method = method
-      self.path = path
-      self.contentType = contentType
-    }
-  }
-
-  public struct List: Sendable, Hashable {
-    public var path: String
-    /// Where the records stand in an answer; nil when the answer is the list itself.
-    public var items: JSONPath?
-    public var pagination: Pagination
-    /// The query parameter that asks for what changed since; nil where there is none.
-    public var updatedSince: String?
-
-    public init(path: String, items: JSONPath? = nil, pagination: Pagination, updatedSince: String? = nil) {
-      self.path = path
-      self.items = items
-      self.pagination = pagination
-      self.updatedSince = updatedSince
-    }
-  }
-
-  public struct Find: Sendable, Hashable {
-    public struct Parameter: Sendable, Hashable {
-      public var name: String
-      public var value: String
-
-      public init(name: String, value: String) {
-        self.name = name
-        self.value = value
-      }
-    }
-    public var path: String
-    /// `{property}` and `{value}` stand for the match key's, in names and values.
-    public var query: [Parameter]
-    public var items: JSONPath?
-
-    public init(path: String, query: [Parameter], items: JSONPath? = nil) {
-      self.path = path
-      self.query = query
-      self.items = items
-    }
-  }
-
-  /// How a listing goes on; it ends at an empty page or without a next.
-  public enum Pagination: Sendable, Hashable {
-    /// Numbered from 1; the three are names of query parameters but `perPage`.
-    case page(page: String, size: String, perPage: Int)
-    case offset(offset: String, limit: String, perPage: Int)
-    /// `next` is where an answer holds the next cursor.
-    case cursor(cursor: String, next: JSONPath)
-    /// The `Link` header.
-    case link
-    case none
-  }
-
-  public init(
-    id: JSONPath, updatedAt: JSONPath? = nil, etag: Bool, idempotencyHeader: String? = nil, envelope: String? = nil,
-    list: List, find: Find, get: Call, create: Call, update: Call, delete: Call
-  ) {
-    self.id = id
-    self.updatedAt = updatedAt
-    self.etag = etag
-    self.idempotencyHeader = idempotencyHeader
-    self.envelope = envelope
-    self.list = list
-    self.find = find
-    self.get = get
-    self.create = create
-    self.update = update
-    self.delete = delete
-  }
 }

@@ -1,3 +1,4 @@
+import Connectors
 import Documents
 import JSON
 import Mapping
@@ -28,29 +29,29 @@ struct SideReader {
 
   func pms(_ keys: KeyedReader) -> PMSConfiguration? {
     let url = keys.url("url", advice: "write 'url: https://pms.example.com/api/v1'")
-    let auth = keys.optional("auth") == nil ? PMSConfiguration.Auth.none : keys.section("auth").flatMap(auth)
+    let auth = keys.optional("auth") == nil ? PMSAuthentication.none : keys.section("auth").flatMap(auth)
     let timeout = keys.duration("timeout", .seconds(30))
     let ca = keys.path("ca", in: directory)
     let concurrency = keys.integer("concurrency", least: 1) ?? 8
     let rate = keys.rate("rate")
     let callback = keys.section("callback").flatMap { CallbackReader(problems: problems).callback($0) }
-    let entities = keys.section("entities").map { EntityReader(problems: problems).entities($0) }
+    let entity = keys.section("entities").map { EntityReader(problems: problems).entity(among: $0) }
     keys.finish()
-    guard let url, let auth, let callback, let entities else { return nil }
+    guard let url, let auth, let callback, let entity else { return nil }
     return PMSConfiguration(
       url: url, auth: auth, timeout: timeout, ca: ca, concurrency: concurrency, rate: rate, callback: callback,
-      entities: entities)
+      entityName: entity.name, entity: entity.entity)
   }
 
   private enum AuthType: String, CaseIterable { case bearer, basic, header, oauth2, none }
 
-  private func auth(_ keys: KeyedReader) -> PMSConfiguration.Auth? {
+  private func auth(_ keys: KeyedReader) -> PMSAuthentication? {
     guard keys.required("type", advice: "write 'auth: { type: bearer, token: \"${PMS_TOKEN}\" }'") != nil,
       let type = keys.choice("type", AuthType.self)
     else { return nil }
     defer { keys.finish() }
     switch type {
-    case .none: return PMSConfiguration.Auth.none
+    case .none: return PMSAuthentication.none
     case .bearer:
       return keys.secret("token", advice: "write 'token: ${PMS_TOKEN}'").map { .bearer(token: $0) }
     case .basic:
