@@ -67,6 +67,7 @@ let package = Package(
     tests("Documents", ["Documents", "Mapping", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTP", "EventLoop", "COpenSSL"]),
+    tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),

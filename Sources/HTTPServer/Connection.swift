@@ -1,0 +1,444 @@
+import CLibevent
+import COpenSSL
+import EventLoop
+import Glibc
+import HTTP
+
+/// One caller's connection. What arrives is taken out of evhttp's buffer before evhttp can look at it, and given back
+/// as one whole request that evhttp reads as we do; so evhttp, which would answer errors in HTML, take the first of two
+/// lengths and restart its timeout at each byte, never sees anything but well-formed requests, one at a time.
+///
+/// To refuse a request, evhttp is given a small one in its place, whose answer is the refusal.
+///
+/// Safety of `@unchecked Sendable`: the loop's thread only, but for `loop`, which never changes.
+final class Connection: @unchecked Sendable {
+  private enum Phase { case head, body, chunks(ChunkReader) }
+
+  let loop: EventLoop
+  let slot: Int
+  let buffers: OpaquePointer
+  private let isTLS: Bool
+  /// There was no room for it.
+  private let isUnwelcome: Bool
+  /// The core frees all its connections before it goes.
+  private unowned let core: ServerCore
+  private var evcon: OpaquePointer?
+  private let pending: OpaquePointer
+  private var isClosed = false
+
+  // The request that is being read or answered.
+  private var phase = Phase.head
+  private var stage = ConnectionTable.Stage.idle
+  private var reader: RequestHeadReader
+  private var headBytes: [UInt8] = []
+  private var chunkedBody: OpaquePointer?
+  /// A body that evhttp would not read.
+  private var detachedBody: [UInt8]?
+  private var refusal: HTTPResponse?
+  private var request: UnsafeMutablePointer<evhttp_request>?
+  private var serial: UInt64 = 0
+  private var mustClose = false
+  private var isForwarding = false
+  var isIdle: Bool { stage == .idle }
+  private lazy var remoteAddress = readRemoteAddress()
+
+  init(core: ServerCore, slot: Int, buffers: OpaquePointer, isTLS: Bool, isUnwelcome: Bool) {
+    self.core = core
+    self.slot = slot
+    self.buffers = buffers
+    self.isTLS = isTLS
+    self.isUnwelcome = isUnwelcome
+    loop = core.loop
+    reader = RequestHeadReader(limit: core.limits.maxHeaderBytes)
+    // Out of memory here, there is nobody to tell: the process could not even log it.
+    guard let pending = evbuffer_new() else { preconditionFailure("out of memory") }
+    self.pending = pending
+  }
+
+  deinit {
+    evbuffer_free(pending)
+    if let chunkedBody { evbuffer_free(chunkedBody) }
+  }
+
+  /// evhttp has made its connection and put it behind the buffers' callbacks.
+  func adopt() {
+    guard evcon == nil, !isClosed else { return }
+    var evcon: UnsafeMutableRawPointer?
+    bufferevent_getcb(buffers, nil, nil, nil, &evcon)
+    guard let evcon else { return }
+    self.evcon = OpaquePointer(evcon)
+    // Unretained in both: the core holds the connection until evhttp says that it closes.
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    evhttp_connection_set_closecb(
+      self.evcon,
+      { _, context in
+        if let context { Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().closed() }
+      }, context)
+    let arrived: evbuffer_cb_func = { _, change, context in
+      guard let context, let change, change.pointee.n_added > 0 else { return }
+      Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().arrived()
+    }
+    evbuffer_add_cb(bufferevent_get_input(buffers), arrived, context)
+    if isUnwelcome { close() }
+  }
+
+  // MARK: Arrival
+
+  private func arrived() {
+    guard !isForwarding, let input = bufferevent_get_input(buffers) else { return }
+    if isClosed || refusal != nil {
+      evbuffer_drain(input, evbuffer_get_length(input))
+      return
+    }
+    evbuffer_add_buffer(pending, input)
+    switch stage {
+    case .idle, .reading: advance()
+    case .handling, .writing:
+      // The next requests wait, and what is beyond a few waits in the kernel; evhttp reads on when it has answered.
+      if evbuffer_get_length(pending) > 1 << 16 { bufferevent_disable(buffers, Int16(EV_READ)) }
+    }
+  }
+
+  /// Reads on in what has arrived, and hands a request that is whole to evhttp.
+  private func advance() {
+    do throws(Refusal) {
+      if case .head = phase, try !readHead() { return waitForMore() }
+      if try readBody() { forward() } else { waitForMore() }
+    } catch {
+      refuse(.problem(error.status, detail: error.detail))
+    }
+  }
+
+  private func waitForMore() {
+    if stage == .idle, refusal == nil, evbuffer_get_length(pending) > 0 { move(to: .reading) }
+  }
+
+  private func move(to stage: ConnectionTable.Stage) {
+    self.stage = stage
+    core.move(self, to: stage)
+  }
+
+  private func readHead() throws(Refusal) -> Bool {
+    let count = min(evbuffer_get_length(pending), core.limits.maxHeaderBytes + 16)
+    guard count > 0, let bytes = evbuffer_pullup(pending, count) else { return false }
+    switch reader.read(UnsafeBufferPointer(start: bytes, count: count)) {
+    case .incomplete: return false
+    case .refused(let refusal): throw refusal
+    case .complete: break
+    }
+    phase = .body
+    let head = reader.head
+    // For what is asked of them below; nearly all requests pass without a copy.
+    let isTooLarge = if case .length(let length) = head.body { length > core.limits.maxBody } else { false }
+    if head.mustBeRewritten || isTooLarge {
+      headBytes = Array(UnsafeBufferPointer(start: bytes, count: head.byteCount))
+    }
+    switch head.body {
+    case .none: return true
+    case .length:
+      if isTooLarge { return refuseBody() }
+      if head.expectsContinue { return callForBody() }
+    case .chunked:
+      if head.expectsContinue, !callForBody() { return false }
+      evbuffer_drain(pending, head.byteCount)
+      chunkedBody = chunkedBody ?? evbuffer_new()
+      phase = .chunks(ChunkReader(maxBody: core.limits.maxBody, maxTrailer: core.limits.maxHeaderBytes))
+    }
+    return true
+  }
+
+  private var path: String {
+    if let target = reader.head.unusualTarget { return String(target.prefix { $0 != "?" }) }
+    let bytes = headBytes[reader.skipped...]
+    let target = bytes.drop { $0 != UInt8(ascii: " ") }.dropFirst().prefix { $0 != UInt8(ascii: " ") }
+    return String(decoding: target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+  }
+
+  /// What the application says without the body comes before the body's size.
+  private func refuseBody() -> Bool {
+    let refusal = Refusal.bodyTooLarge(core.limits.maxBody)
+    refuse(
+      core.preflight(reader.head.method, path, remoteAddress) ?? .problem(refusal.status, detail: refusal.detail))
+    return false
+  }
+
+  /// `Expect: 100-continue`: the body is called for unless the application refuses it unseen.
+  private func callForBody() -> Bool {
+    if let response = core.preflight(reader.head.method, path, remoteAddress) {
+      refuse(response)
+      return false
+    }
+    if evbuffer_get_length(pending) == reader.head.byteCount { sendContinue() }
+    return true
+  }
+
+  /// Past evhttp, whose writing ends a request. Nothing else is being written; a client that misses it goes on without.
+  private func sendContinue() {
+    let line = "HTTP/1.1 100 Continue\r\n\r\n"
+    if isTLS {
+      ERR_clear_error()
+      _ = SSL_write(bufferevent_openssl_get_ssl(buffers), line, Int32(line.utf8.count))
+      ERR_clear_error()
+    } else {
+      _ = Glibc.send(bufferevent_getfd(buffers), line, line.utf8.count, Int32(MSG_NOSIGNAL))
+    }
+  }
+
+  /// Whether the request is whole.
+  private func readBody() throws(Refusal) -> Bool {
+    guard refusal == nil else { return false }
+    switch phase {
+    case .head: return false
+    case .body:
+      guard case .length(let length) = reader.head.body else { return true }
+      return evbuffer_get_length(pending) >= reader.head.byteCount + length
+    case .chunks(var chunks):
+      defer { if refusal == nil, case .chunks = phase { phase = .chunks(chunks) } }
+      return try readChunks(&chunks)
+    }
+  }
+
+  private func readChunks(_ chunks: inout ChunkReader) throws(Refusal) -> Bool {
+    while case let count = Int(evbuffer_get_contiguous_space(pending)), count > 0,
+      let bytes = evbuffer_pullup(pending, count)
+    {
+      switch chunks.read(UnsafeBufferPointer(start: bytes, count: count)) {
+      case .skip(let count): evbuffer_drain(pending, count)
+      case .take(let count): evbuffer_remove_buffer(pending, chunkedBody, count)
+      case .end(let count):
+        evbuffer_drain(pending, count)
+        return true
+      case .refused(let refusal):
+        guard refusal.status == 413 else { throw refusal }
+        return refuseBody()
+      }
+    }
+    return false
+  }
+
+  // MARK: To evhttp
+
+  private func forward() {
+    guard let input = bufferevent_get_input(buffers) else { return }
+    move(to: .handling)
+    mustClose = !reader.head.keepsAlive
+    isForwarding = true
+    defer { isForwarding = false }
+    if reader.head.mustBeRewritten { return forwardRewritten(to: input) }
+    if reader.skipped > 0 { evbuffer_drain(pending, reader.skipped) }
+    var count = reader.head.byteCount - reader.skipped
+    if case .length(let length) = reader.head.body { count += length }
+    if evbuffer_get_length(pending) == count {
+      evbuffer_prepend_buffer(input, pending)
+    } else if let part = evbuffer_new() {
+      evbuffer_remove_buffer(pending, part, count)
+      evbuffer_prepend_buffer(input, part)
+      evbuffer_free(part)
+    }
+  }
+
+  private func forwardRewritten(to input: OpaquePointer) {
+    guard let part = evbuffer_new() else { return }
+    defer { evbuffer_free(part) }
+    let head = reader.head
+    var length = 0
+    var source = pending
+    if case .chunked = head.body, let chunkedBody {
+      length = evbuffer_get_length(chunkedBody)
+      source = chunkedBody
+    } else {
+      evbuffer_drain(pending, head.byteCount)
+      if case .length(let count) = head.body { length = count }
+    }
+    // What evhttp makes of a body depends on the method and on its version: for most it is told of none.
+    let bytes = rewrittenHead(headBytes, bodyLength: head.isBodyReadByEvhttp ? length : 0)
+    evbuffer_add(part, bytes, bytes.count)
+    if head.isBodyReadByEvhttp {
+      evbuffer_remove_buffer(source, part, length)
+    } else {
+      detachedBody = taken(length, from: source)
+    }
+    evbuffer_prepend_buffer(input, part)
+  }
+
+  private func rewrittenHead(_ head: [UInt8], bodyLength: Int) -> [UInt8] {
+    var result: [UInt8] = []
+    var lines = head.split(separator: UInt8(ascii: "\n"))[...]
+    while lines.first?.first == UInt8(ascii: "\r") { lines = lines.dropFirst() }
+    for (index, line) in lines.enumerated() {
+      let line = line.dropLast()
+      if index == 0, reader.head.unusualTarget != nil {
+        let version = line.suffix(8)
+        result += Array(reader.head.method.utf8) + Array(" / ".utf8) + version
+      } else {
+        let name = line.prefix { $0 != UInt8(ascii: ":") }.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
+        let isFraming = ["content-length", "transfer-encoding", "expect"].contains { name.elementsEqual($0.utf8) }
+        if line.isEmpty || (index > 0 && isFraming) { continue }
+        result += line
+      }
+      result += [13, 10]
+    }
+    return result + Array("Content-Length: \(bodyLength)\r\n\r\n".utf8)
+  }
+
+  private func taken(_ count: Int, from buffer: OpaquePointer) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { bytes, filled in
+      filled = max(0, Int(evbuffer_remove(buffer, bytes.baseAddress, count)))
+    }
+  }
+
+  private func refuse(_ response: HTTPResponse) {
+    guard let input = bufferevent_get_input(buffers) else { return }
+    refusal = response
+    mustClose = true
+    move(to: .handling)
+    evbuffer_drain(pending, evbuffer_get_length(pending))
+    let stand = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+    isForwarding = true
+    evbuffer_prepend(input, stand, stand.utf8.count)
+    isForwarding = false
+  }
+
+  func refuseAsTooSlow() {
+    refuse(.problem(408, detail: "The request did not arrive in time."))
+    bufferevent_trigger(buffers, Int16(EV_READ), Int32(BEV_TRIG_IGNORE_WATERMARKS.rawValue))
+  }
+
+  // MARK: From evhttp
+
+  /// The whole request, read by evhttp.
+  func received(_ raw: UnsafeMutablePointer<evhttp_request>) {
+    bufferevent_disable(buffers, Int16(EV_READ))
+    request = raw
+    serial &+= 1
+    if let refusal { return send(refusal) }
+    core.handler?(makeRequest(raw), HTTPResponder(self, serial: serial))
+  }
+
+  private func makeRequest(_ raw: UnsafeMutablePointer<evhttp_request>) -> HTTPRequest {
+    var fields: [HTTPHeaders.Field] = []
+    fields.reserveCapacity(12)
+    var header = raw.pointee.input_headers.pointee.tqh_first
+    while let field = header {
+      fields.append((String(cString: field.pointee.key), String(cString: field.pointee.value)))
+      header = field.pointee.next.tqe_next
+    }
+    // The rewritten head ends with the length that evhttp was told.
+    if let detachedBody { fields[fields.count - 1].value = String(detachedBody.count) }
+    let target = reader.head.unusualTarget ?? raw.pointee.uri.map { String(cString: $0) } ?? "/"
+    let body = detachedBody ?? raw.pointee.input_buffer.map { taken(evbuffer_get_length($0), from: $0) } ?? []
+    return HTTPRequest(
+      method: reader.head.method, target: target, headers: HTTPHeaders(fields), body: body,
+      remoteAddress: remoteAddress)
+  }
+
+  private func readRemoteAddress() -> String {
+    var address: UnsafeMutablePointer<CChar>?
+    var port: UInt16 = 0
+    evhttp_connection_get_peer(evcon, &address, &port)
+    let text = address.map { String(cString: $0) } ?? ""
+    // A socket for both families shows an IPv4 caller in IPv6's clothes.
+    return text.hasPrefix("::ffff:") && text.contains(".") ? String(text.dropFirst(7)) : text
+  }
+
+  // MARK: Response
+
+  func respond(_ response: HTTPResponse, to serial: UInt64) {
+    if serial == self.serial, request != nil, stage == .handling { send(response) }
+  }
+
+  private func send(_ response: HTTPResponse) {
+    guard let request, let headers = request.pointee.output_headers else { return }
+    move(to: .writing)
+    let isBodiless = response.status == 204 || response.status == 304 || response.status < 200
+    for (name, value) in response.headers.fields where Self.isSendable(name, value) {
+      if isFramingField(name) {
+        if name.utf8.count == 10, value.utf8.count == 5 { mustClose = true }
+      } else {
+        evhttp_add_header(headers, name, value)
+      }
+    }
+    if !isBodiless { evhttp_add_header(headers, "Content-Length", String(response.body.count)) }
+    if mustClose || core.isDraining {
+      mustClose = true
+      evhttp_add_header(headers, "Connection", "close")
+    }
+    if !isBodiless, reader.head.method != "HEAD" {
+      response.body.withUnsafeBytes { _ = evbuffer_add(request.pointee.output_buffer, $0.baseAddress, $0.count) }
+    }
+    let written: @convention(c) (UnsafeMutablePointer<evhttp_request>?, UnsafeMutableRawPointer?) -> Void = {
+      _, context in
+      if let context { Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().written() }
+    }
+    evhttp_request_set_on_complete_cb(request, written, Unmanaged.passUnretained(self).toOpaque())
+    let status = Int32(truncatingIfNeeded: response.status)
+    reasonPhrase(of: response.status).withUTF8Buffer { phrase in
+      phrase.withMemoryRebound(to: CChar.self) { evhttp_send_reply(request, status, $0.baseAddress, nil) }
+    }
+    // A client that has sent all it will and closed its half must get its answer; evhttp would take that for the end.
+    bufferevent_disable(buffers, Int16(EV_READ))
+  }
+
+  private static func isSendable(_ name: String, _ value: String) -> Bool {
+    !value.utf8.contains { $0 == 13 || $0 == 10 || $0 == 0 } && !name.utf8.contains { $0 <= 32 || $0 == 58 }
+  }
+
+  /// Which the server sets by itself.
+  private func isFramingField(_ name: String) -> Bool {
+    switch name.utf8.count {
+    case 10: name.lowercased() == "connection"
+    case 14: name.lowercased() == "content-length"
+    case 17: name.lowercased() == "transfer-encoding"
+    default: false
+    }
+  }
+
+  /// The response has gone to the kernel. evhttp now closes the connection or waits for the next request, which may
+  /// have come already: what is put into its buffer here it reads in a moment.
+  private func written() {
+    request = nil
+    if mustClose {
+      if isTLS {
+        SSL_shutdown(bufferevent_openssl_get_ssl(buffers))
+        ERR_clear_error()
+      }
+      if refusal != nil { core.linger(bufferevent_getfd(buffers)) }
+      return
+    }
+    reader = RequestHeadReader(limit: core.limits.maxHeaderBytes)
+    phase = .head
+    (headBytes, detachedBody) = ([], nil)
+    move(to: .idle)
+    if evbuffer_get_length(pending) > 0 {
+      advance()
+    } else if core.isDraining {
+      loop.execute { if self.stage == .idle { self.close() } }
+    }
+  }
+
+  // MARK: End
+
+  func reset(_ serial: UInt64) {
+    guard serial == self.serial, !isClosed else { return }
+    // evhttp would say goodbye first; to connect to nowhere is Linux's way to reset at once.
+    var nowhere = sockaddr()
+    nowhere.sa_family = sa_family_t(AF_UNSPEC)
+    connect(bufferevent_getfd(buffers), &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
+    close()
+  }
+
+  /// Ends the connection; not from within evhttp's work on it.
+  func close() {
+    if evcon == nil { adopt() }
+    if let evcon, !isClosed { evhttp_connection_free(evcon) }
+  }
+
+  /// evhttp frees the connection, and with it its request, unless it has cut the two apart before.
+  private func closed() {
+    guard !isClosed else { return }
+    isClosed = true
+    if let request, request.pointee.evcon == nil { evhttp_request_free(request) }
+    request = nil
+    core.forget(self)
+  }
+}
