@@ -70,6 +70,7 @@ let package = Package(
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
+    tests("Sandbox", ["Sandbox", "HTTP", "HTTPClient", "EventLoop", "Signatures", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
 )
