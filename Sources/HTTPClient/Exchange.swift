@@ -11,7 +11,6 @@ final class Exchange: @unchecked Sendable {
   let request: HTTPRequest
   let target: Target
   let timeout: Duration
-  private let trust: TrustStore
   private var reader: ResponseReader
   /// The request has begun to be sent: libcurl calls just before.
   private var hasBegun = false
@@ -22,13 +21,12 @@ final class Exchange: @unchecked Sendable {
   var timer: EventLoop.Timer?
 
   init(
-    _ request: HTTPRequest, timeout: Duration, configuration: HTTPClientConfiguration, trust: TrustStore
+    _ request: HTTPRequest, timeout: Duration, configuration: HTTPClientConfiguration
   ) throws(HTTPClientError) {
     target = try Target(request.target)
     try RequestHead.check(request, host: target.host)
     self.request = request
     self.timeout = timeout
-    self.trust = trust
     reader = ResponseReader(limit: configuration.maxResponse)
   }
 
@@ -72,50 +70,26 @@ final class Exchange: @unchecked Sendable {
 
   // MARK: The way through libcurl
 
-  /// Sets a fresh handle up for this exchange. The callbacks hold it unretained: the multi keeps it until its end.
-  func prepare(_ handle: EasyHandle, configuration: HTTPClientConfiguration) {
+  /// Sets a handle up for this exchange. The callbacks hold it unretained: the multi keeps it until its end.
+  func prepare(_ handle: EasyHandle) {
     self.handle = handle
     handle.set(CURLOPT_URL, target.url)
-    handle.set(CURLOPT_PATH_AS_IS, 1)
-    handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
-    handle.set(CURLOPT_NOSIGNAL, 1)
-    handle.set(CURLOPT_TCP_NODELAY, 1)
-    handle.set(CURLOPT_TCP_KEEPALIVE, 1)
-    handle.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
-    handle.set(CURLOPT_PIPEWAIT, 1)
+    handle.set(CURLOPT_PROXY, target.isLoopback ? "" : nil)  // nil: as the environment says
     // The deadline is our own timer's, since libcurl has none for what waits for a connection. This one makes it try
     // the next of a host's addresses in time.
     handle.set(CURLOPT_CONNECTTIMEOUT_MS, max(1, timeout.milliseconds))
-    handle.set(CURLOPT_USERAGENT, configuration.userAgent)
-    handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-    if target.isLoopback { handle.set(CURLOPT_PROXY, "") }
-    setTrust(handle)
     RequestHead.apply(request, to: handle)
-    setCallbacks(handle)
+    for option in [CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_PREREQDATA] { handle.set(option, context: self) }
   }
 
-  private func setTrust(_ handle: EasyHandle) {
-    // Ours replaces what libcurl would read for every connection.
-    handle.set(CURLOPT_CAINFO, nil)
-    handle.set(CURLOPT_CAPATH, nil)
-    handle.set(CURLOPT_SSL_CTX_DATA, context: trust)
-    curl_easy_set_ssl_callback(handle.raw) { _, context, trust in
-      guard let context, let trust else { return CURLE_SSL_CERTPROBLEM }
-      Unmanaged<TrustStore>.fromOpaque(trust).takeUnretainedValue().apply(to: OpaquePointer(context))
-      return CURLE_OK
-    }
-  }
-
-  private func setCallbacks(_ handle: EasyHandle) {
-    handle.set(CURLOPT_HEADERDATA, context: self)
+  /// Makes a handle call the exchange that it is prepared for.
+  static func setCallbacks(_ handle: EasyHandle) {
     curl_easy_set_data_callback(handle.raw, CURLOPT_HEADERFUNCTION) { bytes, size, count, exchange in
       Exchange.take(bytes, size * count, exchange) { $0.reader.addLine($1) }
     }
-    handle.set(CURLOPT_WRITEDATA, context: self)
     curl_easy_set_data_callback(handle.raw, CURLOPT_WRITEFUNCTION) { bytes, size, count, exchange in
       Exchange.take(bytes, size * count, exchange) { $0.reader.addBody($1) }
     }
-    handle.set(CURLOPT_PREREQDATA, context: self)
     curl_easy_set_prereq_callback(handle.raw) { exchange, _, _, _, _ in
       guard let exchange else { return CURL_PREREQFUNC_ABORT }
       let mayBegin = Unmanaged<Exchange>.fromOpaque(exchange).takeUnretainedValue().mayBegin()

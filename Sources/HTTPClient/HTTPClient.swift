@@ -9,7 +9,6 @@ public final class HTTPClient: HTTPTransport {
   private let loop: EventLoop
   private let configuration: HTTPClientConfiguration
   private let multi: Multi
-  private let trust: TrustStore
 
   /// Throws when the `ca` file holds no certificate.
   public init(
@@ -17,8 +16,7 @@ public final class HTTPClient: HTTPTransport {
   ) throws(HTTPClientError) {
     self.loop = loop
     self.configuration = configuration
-    trust = try TrustStore(ca: configuration.ca)
-    multi = try Multi(loop: loop, configuration: configuration)
+    multi = try Multi(loop: loop, configuration: configuration, trust: TrustStore(ca: configuration.ca))
   }
 
   deinit { shutdown() }
@@ -27,7 +25,7 @@ public final class HTTPClient: HTTPTransport {
     _ request: HTTPRequest, timeout: Duration? = nil
   ) async throws(HTTPClientError) -> HTTPResponse {
     let exchange = try Exchange(
-      request, timeout: timeout ?? configuration.timeout, configuration: configuration, trust: trust)
+      request, timeout: timeout ?? configuration.timeout, configuration: configuration)
     let (loop, multi) = (loop, multi)
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in

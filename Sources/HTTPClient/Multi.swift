@@ -9,6 +9,7 @@ import EventLoop
 final class Multi: @unchecked Sendable {
   private let loop: EventLoop
   private let configuration: HTTPClientConfiguration
+  private let trust: TrustStore
   private let raw: UnsafeMutableRawPointer
   private var timer: OpaquePointer?
   private var watches: [curl_socket_t: Watch] = [:]
@@ -23,10 +24,11 @@ final class Multi: @unchecked Sendable {
 
   private static let isProcessReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
-  init(loop: EventLoop, configuration: HTTPClientConfiguration) throws(HTTPClientError) {
+  init(loop: EventLoop, configuration: HTTPClientConfiguration, trust: TrustStore) throws(HTTPClientError) {
     guard Self.isProcessReady, let raw = curl_multi_init() else { throw .cannotStart(reason: "libcurl has no memory") }
     self.loop = loop
     self.configuration = configuration
+    self.trust = trust
     self.raw = raw
     let me = Unmanaged.passUnretained(self).toOpaque()
     timer = event_new(loop.base, -1, 0, { _, _, me in Multi.from(me)?.act(on: CURL_SOCKET_TIMEOUT, 0) }, me)
@@ -38,7 +40,7 @@ final class Multi: @unchecked Sendable {
       raw, { _, socket, interest, me, _ in Multi.from(me)?.watch(socket, Int32(interest)) ?? -1 }, me)
     curl_multi_set_timer_callback(raw, { _, milliseconds, me in Multi.from(me)?.setTimer(milliseconds) ?? -1 }, me)
     curl_multi_set_long(raw, CURLMOPT_MAX_HOST_CONNECTIONS, configuration.maxConnectionsPerHost)
-    curl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, configuration.maxConnectionsPerHost * 2)
+    curl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, configuration.maxConnectionsPerHost * 4)
   }
 
   private static func from(_ context: UnsafeMutableRawPointer?) -> Multi? {
@@ -48,12 +50,11 @@ final class Multi: @unchecked Sendable {
   // MARK: Exchanges
 
   func start(_ exchange: Exchange) {
-    guard !isClosed, loop.isCurrentThread, let handle = idle.popLast() ?? EasyHandle() else {
+    guard !isClosed, loop.isCurrentThread, let handle = idle.popLast() ?? makeHandle() else {
       _ = exchange.end(.failure(exchange.failure(isClosed ? "the client is shut down" : "the client's loop has ended")))
       return
     }
-    handle.reset()
-    exchange.prepare(handle, configuration: configuration)
+    exchange.prepare(handle)
     exchanges[handle.raw] = (exchange, handle)
     exchange.timer = loop.schedule(after: exchange.timeout) { [weak self, weak exchange] in
       guard let self, let exchange else { return }
@@ -71,10 +72,18 @@ final class Multi: @unchecked Sendable {
     release(handle)
   }
 
+  private func makeHandle() -> EasyHandle? {
+    guard let handle = EasyHandle(configuration: configuration, trust: trust) else { return nil }
+    Exchange.setCallbacks(handle)
+    return handle
+  }
+
   private func release(_ handle: EasyHandle) {
     exchanges[handle.raw] = nil
     curl_multi_remove_handle(raw, handle.raw)
-    if !isClosed, idle.count < configuration.maxConnectionsPerHost { idle.append(handle) }
+    guard !isClosed, idle.count < configuration.maxConnectionsPerHost else { return }
+    handle.clear()
+    idle.append(handle)
   }
 
   /// Ends every exchange and every connection.

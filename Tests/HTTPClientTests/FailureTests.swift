@@ -29,7 +29,7 @@ import Testing
 
   @Test("a server that hangs: unanswered after the timeout, and its connection is closed")
   func timeout() async throws {
-    try await Harness.run(handler: { _ in .hang }) { harness in
+    try await Harness.run(always: .hang) { harness in
       let start = ContinuousClock.now
       let error = try #require(await harness.failure("POST", body: [1], timeout: .milliseconds(150)))
       let elapsed = ContinuousClock.now - start
@@ -42,7 +42,7 @@ import Testing
 
   @Test("an answer that trickles doesn't outlive the timeout")
   func trickle() async throws {
-    try await Harness.run(handler: { _ in .reply("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") }) { harness in
+    try await Harness.run(always: .reply("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")) { harness in
       let error = try #require(await harness.failure(timeout: .milliseconds(150)))
       #expect(error.isUnanswered, "\(error)")
     }
@@ -50,7 +50,7 @@ import Testing
 
   @Test("TLS that never begins: not sent")
   func handshakeTimeout() async throws {
-    try await Harness.run(handler: { _ in .hang }) { harness in
+    try await Harness.run(always: .hang) { harness in
       let url = "https://127.0.0.1:\(harness.server.port)/"
       let error = await #expect(throws: HTTPClientError.self) {
         try await harness.client.send(HTTPRequest(method: "POST", target: url), timeout: .milliseconds(150))
@@ -62,7 +62,7 @@ import Testing
   @Test("what waits for a connection times out as well: not sent")
   func waitingTimeout() async throws {
     let configuration = HTTPClientConfiguration(timeout: .seconds(20), maxConnectionsPerHost: 1)
-    try await Harness.run(configuration, handler: { _ in .hang }) { harness in
+    try await Harness.run(configuration, always: .hang) { harness in
       let (client, url) = (harness.client, harness.server.url())
       let first = Task { try await client.send(HTTPRequest(method: "GET", target: url)) }
       for await _ in harness.server.received { break }
@@ -82,7 +82,7 @@ import Testing
       .replyThenClose("no HTTP at all\r\n\r\n"),
     ])
   func lost(reaction: RawServer.Reaction) async throws {
-    try await Harness.run(handler: { _ in reaction }) { harness in
+    try await Harness.run(always: reaction) { harness in
       let error = try #require(await harness.failure("POST", body: [1, 2, 3]))
       #expect(error.isUnanswered, "\(error)")
       #expect(harness.server.requests.count == 1)
@@ -111,7 +111,7 @@ import Testing
 
   @Test("a connection that closed while idle is noticed before it is used")
   func idleClose() async throws {
-    try await Harness.run(handler: { _ in .replyThenClose(reply("ok")) }) { harness in
+    try await Harness.run(always: .replyThenClose(reply("ok"))) { harness in
       for number in 1...3 {
         let answer = try await harness.send("POST", body: [1])
         #expect(answer.status == 200)
@@ -122,7 +122,7 @@ import Testing
 
   @Test("cancelling ends a request at once and closes its connection")
   func cancel() async throws {
-    try await Harness.run(handler: { _ in .hang }) { harness in
+    try await Harness.run(always: .hang) { harness in
       let (client, url) = (harness.client, harness.server.url())
       let task = Task { try await client.send(HTTPRequest(method: "POST", target: url)) }
       for await _ in harness.server.received { break }
@@ -134,7 +134,7 @@ import Testing
 
   @Test("a task that is cancelled already sends nothing")
   func cancelledBefore() async throws {
-    try await Harness.run(handler: { _ in .reply(reply()) }) { harness in
+    try await Harness.run(always: .reply(reply())) { harness in
       let (client, url) = (harness.client, harness.server.url())
       let gate = AsyncStream<Void>.makeStream()
       let task = Task {
@@ -150,7 +150,7 @@ import Testing
 
   @Test("shutting down ends what is in flight, and refuses what comes later")
   func shutdown() async throws {
-    try await Harness.run(handler: { _ in .hang }) { harness in
+    try await Harness.run(always: .hang) { harness in
       let (client, url) = (harness.client, harness.server.url())
       let task = Task { try await client.send(HTTPRequest(method: "POST", target: url)) }
       for await _ in harness.server.received { break }

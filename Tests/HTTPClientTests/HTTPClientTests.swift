@@ -49,7 +49,7 @@ import Testing
   @Test("a large body goes out whole, without waiting for a 100")
   func largeBody() async throws {
     let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-    try await Harness.run(handler: { _ in .reply(reply()) }) { harness in
+    try await Harness.run(always: .reply(reply())) { harness in
       let headers: HTTPHeaders = ["Content-Type": "application/json"]
       let answer = try await harness.send("POST", headers: headers, body: body)
       #expect(answer.status == 200)
@@ -64,7 +64,7 @@ import Testing
       "HTTP/1.1 103 Early Hints\r\nLink: </early>\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nLink:  <x>; rel=\"next\" \r\n"
       + "Set-Cookie: b=2\r\nFolded: one\r\n two\r\nTransfer-Encoding: chunked\r\n\r\n"
       + "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: t\r\n\r\n"
-    try await Harness.run(handler: { _ in .reply(text) }) { harness in
+    try await Harness.run(always: .reply(text)) { harness in
       let response = try await harness.send()
       #expect(response.body == Array("abcde".utf8))
       #expect(
@@ -77,7 +77,7 @@ import Testing
   @Test("any status is an answer, and no redirect is followed", arguments: [204, 301, 302, 307, 401, 404, 417, 503])
   func statuses(status: Int) async throws {
     let text = reply(status: "\(status) X", headers: ["Location: /elsewhere", "WWW-Authenticate: Basic realm=\"x\""])
-    try await Harness.run(handler: { _ in .reply(text) }) { harness in
+    try await Harness.run(always: .reply(text)) { harness in
       let response = try await harness.send("POST", body: [1])
       #expect(response.status == status)
       #expect(response.headers["Location"] == "/elsewhere")
@@ -109,7 +109,7 @@ import Testing
   func endlessHeaders() async throws {
     let line = "X: \(String(repeating: "y", count: 1000))\r\n"
     let text = "HTTP/1.1 200 OK\r\n" + String(repeating: line, count: 300) + "\r\n"
-    try await Harness.run(handler: { _ in .replyThenClose(text) }) { harness in
+    try await Harness.run(always: .replyThenClose(text)) { harness in
       let error = await harness.failure()
       #expect(error.map { if case .responseTooLarge = $0 { true } else { false } } == true)
     }
@@ -142,7 +142,7 @@ import Testing
 
   @Test("runs for a caller on the loop itself")
   func onLoop() async throws {
-    try await Harness.run(handler: { _ in .reply(reply("ok")) }) { harness in
+    try await Harness.run(always: .reply(reply("ok"))) { harness in
       let (client, url, loop) = (harness.client, harness.server.url(), harness.loop)
       let task = Task(executorPreference: loop) {
         let response = try await client.send(HTTPRequest(method: "GET", target: url))
@@ -179,7 +179,7 @@ import Testing
 
   @Test("a header or a method that would break the message is refused")
   func injection() async throws {
-    try await Harness.run(handler: { _ in .reply(reply()) }) { harness in
+    try await Harness.run(always: .reply(reply())) { harness in
       let requests = [
         ("GET", HTTPHeaders([("X", "a\r\nY: b")])), ("GET", HTTPHeaders([("X", "a\0b")])),
         ("GET", HTTPHeaders([("X: a", "b")])), ("GET", HTTPHeaders([("", "b")])), ("GET", HTTPHeaders([("é", "b")])),

@@ -25,6 +25,14 @@ struct Harness {
     try await test(Harness(loop: loop, client: client, server: server))
   }
 
+  /// With a server that reacts to every request alike.
+  static func run(
+    _ configuration: HTTPClientConfiguration = HTTPClientConfiguration(timeout: .seconds(20)), tls: TLSServer? = nil,
+    always reaction: RawServer.Reaction, _ test: (Harness) async throws -> Void
+  ) async throws {
+    try await run(configuration, tls: tls, handler: { _ in reaction }, test)
+  }
+
   func send(
     _ method: String = "GET", _ path: String = "/", headers: HTTPHeaders = [:], body: [UInt8] = [],
     timeout: Duration? = nil

@@ -18,7 +18,7 @@ import Testing
   func trusted() async throws {
     let server = try certificates.server()
     try await Harness.run(
-      configuration(ca: certificates.ca), tls: server, handler: { _ in .reply(reply("secret")) }
+      configuration(ca: certificates.ca), tls: server, always: .reply(reply("secret"))
     ) { harness in
       for host in ["localhost", "127.0.0.1"] {
         for _ in 0..<2 {
@@ -34,7 +34,7 @@ import Testing
   @Test("a server's own certificate can be trusted by itself")
   func pinned() async throws {
     try await Harness.run(
-      configuration(ca: certificates.path("cert.pem")), tls: certificates.server(), handler: { _ in .reply(reply()) }
+      configuration(ca: certificates.path("cert.pem")), tls: certificates.server(), always: .reply(reply())
     ) { harness in
       let answer = try await harness.send()
       #expect(answer.status == 200)
@@ -45,7 +45,7 @@ import Testing
   func untrusted(hasOther: Bool) async throws {
     try await Harness.run(
       configuration(ca: hasOther ? certificates.otherCA : nil), tls: certificates.server(),
-      handler: { _ in .reply(reply()) }
+      always: .reply(reply())
     ) { harness in
       let error = try #require(await harness.failure("POST", body: [1]))
       #expect(error.isNotSent, "\(error)")
@@ -57,7 +57,7 @@ import Testing
   @Test("a certificate for another name is refused")
   func otherName() async throws {
     try await Harness.run(
-      configuration(ca: certificates.ca), tls: certificates.server(), handler: { _ in .reply(reply()) }
+      configuration(ca: certificates.ca), tls: certificates.server(), always: .reply(reply())
     ) { harness in
       let request = HTTPRequest(method: "GET", target: harness.server.url(host: "other.localhost"))
       let error = await #expect(throws: HTTPClientError.self) { try await harness.client.send(request) }
@@ -68,7 +68,7 @@ import Testing
 
   @Test("https to a server that speaks plain HTTP: not sent")
   func plainServer() async throws {
-    try await Harness.run(handler: { _ in .reply(reply()) }) { harness in
+    try await Harness.run(always: .reply(reply())) { harness in
       let request = HTTPRequest(method: "POST", target: "https://127.0.0.1:\(harness.server.port)/", body: [1])
       let error = await #expect(throws: HTTPClientError.self) {
         try await harness.client.send(request, timeout: .milliseconds(500))
