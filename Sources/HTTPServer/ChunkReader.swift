@@ -51,7 +51,8 @@ struct ChunkReader {
   /// Whether the request ends with this byte of framing.
   private mutating func reads(_ byte: UInt8) throws(Refusal) -> Bool {
     let malformed = Refusal.malformed("The chunked body is malformed.")
-    let isReturn = byte == UInt8(ascii: "\r"), isNewline = byte == UInt8(ascii: "\n")
+    let isReturn = byte == UInt8(ascii: "\r")
+    let isNewline = byte == UInt8(ascii: "\n")
     switch place {
     case .size:
       if let digit = Self.value(ofHex: byte) {

@@ -39,6 +39,8 @@ final class Connection: @unchecked Sendable {
   private var serial: UInt64 = 0
   private var mustClose = false
   private var isForwarding = false
+  /// A request is in evhttp's buffer, and evhttp has not read it yet.
+  private var isHandedOver = false
   var isIdle: Bool { stage == .idle }
   private lazy var remoteAddress = readRemoteAddress()
 
@@ -76,7 +78,7 @@ final class Connection: @unchecked Sendable {
       }, context)
     let arrived: evbuffer_cb_func = { _, change, context in
       guard let context, let change, change.pointee.n_added > 0 else { return }
-      Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().arrived()
+      Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().arrived(change.pointee.n_added)
     }
     evbuffer_add_cb(bufferevent_get_input(buffers), arrived, context)
     if isUnwelcome { close() }
@@ -84,8 +86,19 @@ final class Connection: @unchecked Sendable {
 
   // MARK: Arrival
 
-  private func arrived() {
+  private func arrived(_ count: Int) {
     guard !isForwarding, let input = bufferevent_get_input(buffers) else { return }
+    // What evhttp has been given and not yet read stays; from TLS several pieces can come before it looks.
+    let handedOver = isHandedOver ? evbuffer_new() : nil
+    if let handedOver { evbuffer_remove_buffer(input, handedOver, evbuffer_get_length(input) - count) }
+    defer {
+      if let handedOver {
+        isForwarding = true
+        evbuffer_prepend_buffer(input, handedOver)
+        isForwarding = false
+        evbuffer_free(handedOver)
+      }
+    }
     if isClosed || refusal != nil {
       evbuffer_drain(input, evbuffer_get_length(input))
       return
@@ -220,9 +233,8 @@ final class Connection: @unchecked Sendable {
 
   private func forward() {
     guard let input = bufferevent_get_input(buffers) else { return }
-    move(to: .handling)
+    handOver()
     mustClose = !reader.head.keepsAlive
-    isForwarding = true
     defer { isForwarding = false }
     if reader.head.mustBeRewritten { return forwardRewritten(to: input) }
     if reader.skipped > 0 { evbuffer_drain(pending, reader.skipped) }
@@ -235,6 +247,14 @@ final class Connection: @unchecked Sendable {
       evbuffer_prepend_buffer(input, part)
       evbuffer_free(part)
     }
+  }
+
+  private func handOver() {
+    move(to: .handling)
+    isForwarding = true
+    isHandedOver = true
+    // libevent would go on decrypting, before evhttp gets to see the request, for as long as the client sends.
+    if isTLS { bufferevent_disable(buffers, Int16(EV_READ)) }
   }
 
   private func forwardRewritten(to input: OpaquePointer) {
@@ -291,10 +311,9 @@ final class Connection: @unchecked Sendable {
     guard let input = bufferevent_get_input(buffers) else { return }
     refusal = response
     mustClose = true
-    move(to: .handling)
     evbuffer_drain(pending, evbuffer_get_length(pending))
     let stand = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
-    isForwarding = true
+    handOver()
     evbuffer_prepend(input, stand, stand.utf8.count)
     isForwarding = false
   }
@@ -310,6 +329,7 @@ final class Connection: @unchecked Sendable {
   func received(_ raw: UnsafeMutablePointer<evhttp_request>) {
     bufferevent_disable(buffers, Int16(EV_READ))
     request = raw
+    isHandedOver = false
     serial &+= 1
     if let refusal { return send(refusal) }
     core.handler?(makeRequest(raw), HTTPResponder(self, serial: serial))

@@ -4,8 +4,11 @@ import HTTPServer
 import Synchronization
 import Testing
 
+/// One test at a time: they wait on sockets, and keep the pool's few threads while they do.
+@Suite("HTTPServer", .serialized) enum ServerTests {}
+
 /// A server on a free port that says what it was asked, with its loop.
-final class Harness {
+final class Harness: Sendable {
   let loop: EventLoop
   let server: HTTPServer
   let held = Held()

@@ -48,11 +48,12 @@ final class RawSocket {
   }
 
   /// Shakes hands; throws when the server doesn't want to.
-  func startTLS(certificate: String? = nil, key: String? = nil) throws {
+  func startTLS(certificate: String? = nil, key: String? = nil, highest: Int = 0) throws {
     guard let context = SSL_CTX_new(TLS_client_method()), let session = SSL_new(context) else {
       throw Failed(what: "TLS")
     }
     tls = (context, session)
+    _ = SSL_ctrl(session, SSL_CTRL_SET_MAX_PROTO_VERSION, highest, nil)
     if let certificate, let key {
       SSL_use_certificate_file(session, certificate, SSL_FILETYPE_PEM)
       SSL_use_PrivateKey_file(session, key, SSL_FILETYPE_PEM)
