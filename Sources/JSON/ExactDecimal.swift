@@ -91,15 +91,42 @@ public struct ExactDecimal: Sendable, Hashable {
     return Int64(exactly: isNegative ? -Int128(magnitude) : Int128(magnitude))
   }
 
-  /// The nearest number with at most `places` digits after the point; of two equally near, the one with the even digit.
-  public func rounded(toScale places: Int) -> ExactDecimal {
+  /// How many digits stand after the point.
+  public var fractionDigits: Int { max(scale, 0) }
+
+  /// Which way a number goes that has more digits than it may.
+  public enum Rounding: Sendable {
+    /// To the nearest; of two equally near, to the one with the even digit.
+    case halfEven
+    /// To the nearest; of two equally near, away from zero.
+    case halfUp
+    /// Towards zero.
+    case down
+    /// Towards the smaller.
+    case floor
+  }
+
+  /// A number near this one with at most `places` digits after the point.
+  public func rounded(toScale places: Int, _ rounding: Rounding = .halfEven) -> ExactDecimal {
     let dropped = scale - places
     guard dropped > 0 else { return self }
-    guard let divisor = Self.powerOfTen(dropped) else { return .zero }
-    var (quotient, remainder) = coefficient.quotientAndRemainder(dividingBy: divisor)
-    let twice = remainder * 2
-    if twice > divisor || (twice == divisor && quotient % 2 == 1) { quotient += 1 }
-    return ExactDecimal(isNegative: isNegative, coefficient: quotient, scale: places)
+    // Beyond 10^38 nothing of the number is left, and less than a half.
+    var quotient: UInt128 = 0
+    var (isAboveHalf, isHalf) = (false, false)
+    if let divisor = Self.powerOfTen(dropped) {
+      let remainder: UInt128
+      (quotient, remainder) = coefficient.quotientAndRemainder(dividingBy: divisor)
+      isAboveHalf = remainder * 2 > divisor
+      isHalf = remainder * 2 == divisor
+    }
+    let isIncreased =
+      switch rounding {
+      case .halfEven: isAboveHalf || (isHalf && quotient % 2 == 1)
+      case .halfUp: isAboveHalf || isHalf
+      case .down: false
+      case .floor: isNegative
+      }
+    return ExactDecimal(isNegative: isNegative, coefficient: quotient + (isIncreased ? 1 : 0), scale: places)
   }
 
   /// 10^exponent up to 10^38, the largest that fits.

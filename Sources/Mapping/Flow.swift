@@ -32,11 +32,13 @@ public indirect enum Converter: Sendable, Hashable {
 
 /// One row of the property table.
 public struct PropertyPair: Sendable, Hashable {
-  public var invoiced: JSONPath
-  public var pms: JSONPath
-  public var type: PropertyType
+  public var invoiced: JSONPath { didSet { renewFingerprint() } }
+  public var pms: JSONPath { didSet { renewFingerprint() } }
+  public var type: PropertyType { didSet { renewFingerprint() } }
   public var direction: Direction
-  public var converters: [Converter]
+  public var converters: [Converter] { didSet { renewFingerprint() } }
+  /// Stands for the row in the store: its paths, a hyphen, its type and converters (rule 23). The same in every run.
+  public private(set) var fingerprint = ""
   public var position: SourcePosition?
 
   public init(
@@ -49,7 +51,10 @@ public struct PropertyPair: Sendable, Hashable {
     self.direction = direction
     self.converters = converters
     self.position = position
+    renewFingerprint()
   }
+
+  private mutating func renewFingerprint() { fingerprint = RowFingerprint.of(self) }
 
   public func path(on side: Side) -> JSONPath { side == .invoiced ? invoiced : pms }
 }
