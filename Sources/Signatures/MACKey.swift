@@ -24,14 +24,7 @@ private struct MACContext: ~Copyable {
     guard let mac = EVP_MAC_fetch(nil, OSSL_MAC_NAME_HMAC, nil) else { throw Self.lastError() }
     defer { EVP_MAC_free(mac) }  // the context keeps a reference of its own
     guard let raw = EVP_MAC_CTX_new(mac) else { throw Self.lastError() }
-    var digest = Array(algorithm.rawValue.utf8CString)
-    let isReady = digest.withUnsafeMutableBufferPointer { digest in
-      let parameters = [
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.baseAddress, 0), OSSL_PARAM_construct_end(),
-      ]
-      return EVP_MAC_init(raw, key, key.count, parameters) == 1
-    }
-    guard isReady else {
+    guard hmac_set_key(raw, key, key.count, algorithm.rawValue) == 1 else {
       EVP_MAC_CTX_free(raw)
       throw Self.lastError()
     }
