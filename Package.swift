@@ -66,7 +66,7 @@ let package = Package(
 
     tests("Documents", ["Documents", "Mapping", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
-    tests("HTTPClient", ["HTTPClient", "HTTP", "EventLoop", "COpenSSL"]),
+    tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
     tests("Mapping", ["Mapping", "JSON"]),

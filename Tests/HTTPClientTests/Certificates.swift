@@ -1,16 +1,14 @@
 import COpenSSL
 import Foundation
 
-/// Certificates that `openssl` made for one run of the tests: two authorities, and a server's signed by the first.
-struct Certificates: Sendable {
+/// Certificates that `openssl` made for one test: two authorities, and a server's signed by the first.
+final class Certificates: Sendable {
   let directory: URL
 
   var ca: String { path("ca.pem") }
   var otherCA: String { path("other.pem") }
 
-  static let shared = Result { try Certificates() }
-
-  private init() throws {
+  init() throws {
     directory = FileManager.default.temporaryDirectory.appending(path: "certificates-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
@@ -21,6 +19,8 @@ struct Certificates: Sendable {
     try openssl(
       "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem")
   }
+
+  deinit { try? FileManager.default.removeItem(at: directory) }
 
   func server() throws -> TLSServer { try TLSServer(certificate: path("cert.pem"), key: path("key.pem")) }
 

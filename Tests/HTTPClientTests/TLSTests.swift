@@ -8,7 +8,7 @@ import Testing
 @Suite("The HTTP client under TLS", .timeLimit(.minutes(1))) struct TLSTests {
   private let certificates: Certificates
 
-  init() throws { certificates = try Certificates.shared.get() }
+  init() throws { certificates = try Certificates() }
 
   private func configuration(ca: String?) -> HTTPClientConfiguration {
     HTTPClientConfiguration(timeout: .seconds(20), ca: ca)
@@ -79,7 +79,7 @@ import Testing
 
   @Test("a `ca` file without certificates stops the client from starting, and is named")
   func badFile() throws {
-    let empty = certificates.path("empty-\(UUID().uuidString).pem")
+    let empty = certificates.path("empty.pem")
     try Data("nothing\n".utf8).write(to: URL(filePath: empty))
     let loop = try EventLoop()
     defer { loop.stop() }
