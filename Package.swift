@@ -64,6 +64,7 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    tests("Connectors", ["Connectors", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     tests("Documents", ["Documents", "Mapping", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),

@@ -7,6 +7,9 @@ public protocol Connector: Sendable {
   var side: Side { get }
   var abilities: ConnectorAbilities { get }
 
+  /// How far the side's clock is ahead of ours, by the `Date` of its answers; nil before the first.
+  var clockOffset: Duration? { get }
+
   /// The record now; `gone` for a 404 or 410.
   func fetch(_ id: RecordID) async throws(ConnectorError) -> Fetched
 

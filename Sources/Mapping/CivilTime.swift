@@ -1,7 +1,7 @@
 import JSON
 
 /// Dates and instants in the proleptic Gregorian calendar, years 1 to 9999.
-enum CivilTime {
+public enum CivilTime {
   /// Days since 1970-01-01 of a date written `YYYY-MM-DD`; nil for any other text and for a day that doesn't exist.
   static func days(_ text: String) -> Int? {
     var reader = Reader(text)
@@ -11,7 +11,7 @@ enum CivilTime {
 
   /// Seconds since 1970-01-01T00:00:00Z of an RFC 3339 date and time, exact; nil for any other text, one without an
   /// offset, and one with more than 20 digits of a second.
-  static func instant(_ text: String) -> ExactDecimal? {
+  public static func instant(_ text: String) -> ExactDecimal? {
     var reader = Reader(text)
     guard let days = reader.date(), reader.takes("Tt "), let hour = reader.digits(2, 0...23), reader.takes(":"),
       let minute = reader.digits(2, 0...59), reader.takes(":"),
@@ -60,7 +60,7 @@ enum CivilTime {
   }
 
   /// `YYYY-MM-DDTHH:MM:SSZ`; nil outside the years 1 to 9999.
-  static func datetimeText(seconds: Int64) -> String? {
+  public static func datetimeText(seconds: Int64) -> String? {
     guard let days = days(seconds: seconds), let date = dateText(days: days) else { return nil }
     let rest = Int(seconds) - days * 86_400
     return "\(date)T\(padded(rest / 3_600, 2)):\(padded(rest / 60 % 60, 2)):\(padded(rest % 60, 2))Z"

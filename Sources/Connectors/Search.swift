@@ -1,0 +1,50 @@
+import JSON
+import Mapping
+import Sync
+
+/// Looking records up by a property's value, on either side.
+enum Search {
+  /// A side that answers more pages than this doesn't search but lists.
+  static let mostPages = 50
+
+  /// The text that a value is looked up by; nil for what matches nothing.
+  static func text(_ value: JSONValue?) -> String? {
+    switch value {
+    case .string(let text): text.isEmpty ? nil : text
+    case .number(let number): number.decimal?.description ?? number.text
+    case .bool(let flag): flag ? "true" : "false"
+    case .null, .array, .object, nil: nil
+    }
+  }
+
+  /// Collects pages until one has nothing but what was asked for: a side that ignores the filter, or finds the like,
+  /// may have the record on a later page.
+  static func all(
+    _ path: JSONPath, _ text: String, on side: Side, from first: String,
+    page: (_ target: String) async throws(ConnectorError) -> (rows: [Observation], next: String?)
+  ) async throws(ConnectorError) -> [Observation] {
+    var found: [Observation] = []
+    var walk = PageWalk()
+    var target = first
+    for _ in 0..<mostPages {
+      let (rows, next) = try await page(target)
+      if walk.repeats(rows) { return found }
+      found += rows
+      guard let next, rows.contains(where: { self.text($0.record[path]) != text }) else { return found }
+      target = next
+    }
+    throw .unreadable(
+      side, "a search by '\(path)' answers more than \(found.count) records, as if it didn't look at the value")
+  }
+}
+
+extension Observation {
+  /// Whether what stands at these paths is the same in both: an edit of theirs in between would be lost.
+  func agrees(with other: Observation, at paths: [JSONPath]) -> Bool {
+    paths.allSatisfy { path in
+      let (mine, its) = (record[path] ?? .null, other.record[path] ?? .null)
+      // Metadata is read back as text, whatever it was written as.
+      return mine == its || (mine.identifier != nil && mine.identifier == its.identifier)
+    }
+  }
+}
