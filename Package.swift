@@ -70,9 +70,9 @@ let package = Package(
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
+    tests("Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"]),
     tests("Mapping", ["Mapping", "JSON"]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
-    tests("Sandbox", ["Sandbox", "HTTP", "HTTPClient", "EventLoop", "Signatures", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]
 )

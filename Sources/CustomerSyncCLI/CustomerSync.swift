@@ -4,5 +4,8 @@ import ArgumentParser
 struct CustomerSync: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "customer-sync",
-    abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.")
+    abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.",
+    subcommands: [
+      SandboxCommand.self
+    ])
 }

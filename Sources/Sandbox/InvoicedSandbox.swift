@@ -16,7 +16,6 @@ public final class InvoicedSandbox: SimulatedSystem {
     state.withLock { $0.handle(request, now: now) }
   }
 
-  /// A change by somebody at Invoiced's own pages: neither authenticated nor counted, and no fault befalls it.
   public func edit(_ request: HTTPRequest, now: Int64) -> SandboxAnswer {
     state.withLock { $0.edit(request, now: now) }
   }
@@ -36,10 +35,10 @@ public final class InvoicedSandbox: SimulatedSystem {
 
   public var stats: SandboxStats { state.withLock { $0.currentStats } }
 
-  /// Loses the next `count` webhooks.
   public func loseNextWebhooks(_ count: Int) { state.withLock { $0.outbox.loseNext = count } }
 
-  /// Refuses every request until switched off.
+  public func setWebhookURL(_ url: String) { state.withLock { $0.webhookTarget = (url, true) } }
+
   public func setOutage(_ outage: Outage?) { state.withLock { $0.switches.outage = outage } }
 
   public func setFaults(_ profiles: Set<FaultProfile>) { state.withLock { $0.faults.profiles = profiles } }

@@ -32,7 +32,6 @@ public final class PMSSandbox: SimulatedSystem {
     state.withLock { $0.handle(request, now: now) }
   }
 
-  /// A change by one of the PMS's own users: neither authenticated nor counted, and no fault befalls it.
   public func edit(_ request: HTTPRequest, now: Int64) -> SandboxAnswer {
     state.withLock { $0.edit(request, now: now) }
   }
@@ -47,10 +46,10 @@ public final class PMSSandbox: SimulatedSystem {
 
   public var stats: SandboxStats { state.withLock { $0.currentStats } }
 
-  /// Loses the next `count` callbacks.
   public func loseNextWebhooks(_ count: Int) { state.withLock { $0.outbox.loseNext = count } }
 
-  /// Refuses every request until switched off.
+  public func setWebhookURL(_ url: String) { state.withLock { $0.webhookTarget = (url, true) } }
+
   public func setOutage(_ outage: Outage?) { state.withLock { $0.switches.outage = outage } }
 
   public func setFaults(_ profiles: Set<FaultProfile>) { state.withLock { $0.faults.profiles = profiles } }

@@ -13,7 +13,26 @@ public protocol SimulatedSystem: AnyObject, Sendable {
   /// Tells how a delivery ended (also one that `outgoing` gave nil for); what comes back is to be sent later.
   func settled(_ delivery: Delivery, _ outcome: DeliveryOutcome, now: Int64) -> [Delivery]
 
+  /// A change by a person at this system's own pages: neither authenticated nor counted, and no fault befalls it.
+  func edit(_ request: HTTPRequest, now: Int64) -> SandboxAnswer
+
   var stats: SandboxStats { get }
+  func clearStats()
+
+  /// The records as they are now, whatever a lying read would tell.
+  var customers: [JSONValue] { get }
+
+  /// Loses the next `count` webhooks.
+  func loseNextWebhooks(_ count: Int)
+
+  /// Where webhooks go from now on; switches the endpoint on.
+  func setWebhookURL(_ url: String)
+
+  /// Refuses every request until switched off.
+  func setOutage(_ outage: Outage?)
+
+  /// Chooses the faults from now on.
+  func setFaults(_ profiles: Set<FaultProfile>)
 }
 
 /// What a request leads to.
