@@ -82,4 +82,69 @@ enum InvoicedCustomer {
   private static func text(of value: JSONValue) -> String {
     if case .string(let text) = value { text } else { value.text }
   }
+
+  /// Whether Invoiced may have `value` at `path`.
+  static func mayHold(_ value: JSONValue, at path: JSONPath) -> Bool {
+    if value.isNull { return true }
+    if holdsText(path) { return value.string != nil }
+    guard path.components.count == 1, let property = property(at: path) else { return true }
+    return switch property.kind {
+    case .text: value.string != nil
+    case .number: value.isNumber
+    case .boolean: value.bool != nil
+    case .other: true
+    }
+  }
+
+  /// Whether a search for a metadata key finds its customers; else Invoiced drops the condition (section 3.1).
+  static func isSearchable(_ path: JSONPath) -> Bool {
+    guard path.components.count == 2, case .key(let key) = path.components[1] else { return false }
+    return key.unicodeScalars.allSatisfy {
+      $0.isASCII && ($0.properties.isAlphabetic || "0123456789_-".contains(Character($0)))
+    }
+  }
+
+  struct Problem {
+    var severity: Diagnostic.Severity
+    var message: String
+    var advice: String
+  }
+
+  /// What is wrong with reading or writing `path`.
+  static func problem(with path: JSONPath, isWritten: Bool) -> Problem? {
+    guard case .key(let key)? = path.components.first else {
+      return Problem(severity: .error, message: "'\(path)' is no property: a customer is an object", advice: "")
+    }
+    if let metadata = metadataProblem(with: path) { return metadata }
+    guard let property = properties[key] else {
+      return Problem(
+        severity: .warning, message: "'\(key)' is not a property of an Invoiced customer",
+        advice: nearestName(to: key, among: properties.keys.sorted()).map { "did you mean '\($0)'?" }
+          ?? "properties of your own are under `metadata`: 'metadata.\(key)'")
+    }
+    if property.isSecret {
+      return Problem(
+        severity: .error, message: "'\(key)' holds a token that lets anyone in: it is not to be copied",
+        advice: "leave it out")
+    }
+    if isWritten, !property.isWritable {
+      return Problem(
+        severity: .error, message: "Invoiced does not take '\(key)': it sets it itself",
+        advice: "give the row `direction: to_pms`, or leave it out")
+    }
+    return nil
+  }
+
+  private static func metadataProblem(with path: JSONPath) -> Problem? {
+    guard isMetadata(path) else { return nil }
+    guard path.components.count == 2, case .key(let key) = path.components[1] else {
+      return Problem(
+        severity: .warning, message: "a value in Invoiced's metadata is text: there is nothing below '\(path)'",
+        advice: "use a path such as 'metadata.KEY'")
+    }
+    guard key.utf8.count > 40 else { return nil }
+    return Problem(
+      severity: .error, message: "Invoiced takes metadata keys of at most 40 bytes, and '\(key)' has \(key.utf8.count)",
+      advice: "use a shorter key")
+  }
 }

@@ -16,7 +16,8 @@ extension PropertyPair {
     return values.contains { $0 != nil } ? .array(values.map { $0 ?? .null }) : nil
   }
 
-  private var joinedPaths: [JSONPath] {
+  /// What `join` reads beside the row's own path, at `start`.
+  var joinedPaths: [JSONPath] {
     converters.flatMap { converter in if case .join(_, let paths) = converter { paths } else { [] as [JSONPath] } }
   }
 
