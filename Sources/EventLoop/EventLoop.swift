@@ -45,10 +45,19 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     return evthread_use_pthreads() == 0
   }()
 
+  /// With a list of changes, what a round of callbacks switches off and on again costs no system call: a third of the
+  /// server's. It asks that no watched descriptor is a duplicate of another.
+  private static func makeBase() -> OpaquePointer? {
+    guard let configuration = event_config_new() else { return nil }
+    defer { event_config_free(configuration) }
+    event_config_set_flag(configuration, Int32(EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST.rawValue))
+    return event_base_new_with_config(configuration)
+  }
+
   /// Starts the thread. Throws when the system gives no descriptor or no thread.
   public init() throws(EventLoopError) {
     guard Self.isProcessReady else { throw .cannotStart("libevent was built without threads") }
-    guard let base = event_base_new() else { throw .cannotStart("no event base (\(systemError(errno)))") }
+    guard let base = Self.makeBase() else { throw .cannotStart("no event base (\(systemError(errno)))") }
     let box = UnsafeMutablePointer<Unmanaged<EventLoop>?>.allocate(capacity: 1)
     box.initialize(to: nil)
     let woken: event_callback_fn = { _, _, context in

@@ -106,7 +106,7 @@ final class Connection: @unchecked Sendable {
     evbuffer_add_buffer(pending, input)
     switch stage {
     case .idle, .reading: advance()
-    case .handling, .writing:
+    case .handling, .writing, .lingering:
       // The next requests wait, and what is beyond a few waits in the kernel; evhttp reads on when it has answered.
       if evbuffer_get_length(pending) > 1 << 16 { bufferevent_disable(buffers, Int16(EV_READ)) }
     }
@@ -416,13 +416,14 @@ final class Connection: @unchecked Sendable {
   /// The response has gone to the kernel. evhttp now closes the connection or waits for the next request, which may
   /// have come already: what is put into its buffer here it reads in a moment.
   private func written() {
+    let answered = request
     request = nil
     if mustClose {
       if isTLS {
         SSL_shutdown(bufferevent_openssl_get_ssl(buffers))
         ERR_clear_error()
       }
-      if refusal != nil { core.linger(bufferevent_getfd(buffers)) }
+      if refusal != nil, let answered { linger(answered) }
       return
     }
     reader = RequestHeadReader(limit: core.limits.maxHeaderBytes)
@@ -437,6 +438,14 @@ final class Connection: @unchecked Sendable {
   }
 
   // MARK: End
+
+  /// evhttp keeps a connection open that neither head says to close; it frees it when the client ends it.
+  private func linger(_ answered: UnsafeMutablePointer<evhttp_request>) {
+    evhttp_remove_header(answered.pointee.input_headers, "Connection")
+    evhttp_remove_header(answered.pointee.output_headers, "Connection")
+    shutdown(bufferevent_getfd(buffers), Int32(SHUT_WR))
+    move(to: .lingering)
+  }
 
   func reset(_ serial: UInt64) {
     guard serial == self.serial, !isClosed else { return }

@@ -10,6 +10,9 @@ struct ConnectionTable {
     case handling
     /// The response is on its way.
     case writing
+    /// It was answered before all of its request had come. Closed at once, the kernel would reset it and the client lose
+    /// the answer; so what still comes is read and thrown away, for a while.
+    case lingering
   }
 
   private struct Slot {

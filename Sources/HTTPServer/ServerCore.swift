@@ -21,7 +21,6 @@ final class ServerCore: @unchecked Sendable {
   private var connections: [Connection?] = []
   private var byBuffers: [OpaquePointer: Connection] = [:]
   private var table = ConnectionTable()
-  private var lingerings: [ObjectIdentifier: Lingering] = [:]
   private var sweep: EventLoop.Timer?
   private(set) var isDraining = false
   private var isClosed = false
@@ -137,7 +136,7 @@ final class ServerCore: @unchecked Sendable {
   /// The longest idle goes; where none is idle, the one that has been sending its request for longest.
   private func makeRoom() -> Bool {
     guard table.count >= limits.maxConnections else { return true }
-    guard let oldest = table.oldest(.idle) ?? table.oldest(.reading) else { return false }
+    guard let oldest = table.oldest(.lingering) ?? table.oldest(.idle) ?? table.oldest(.reading) else { return false }
     connections[oldest.slot]?.close()
     return true
   }
@@ -151,13 +150,6 @@ final class ServerCore: @unchecked Sendable {
 
   func move(_ connection: Connection, to stage: ConnectionTable.Stage) {
     table.move(connection.slot, to: stage, now: monotonicNow())
-  }
-
-  func linger(_ descriptor: Int32) {
-    let lingering = Lingering(descriptor, on: loop.base) { [weak self] in
-      self?.lingerings[ObjectIdentifier($0)] = nil
-    }
-    if let lingering { lingerings[ObjectIdentifier(lingering)] = lingering }
   }
 
   private func received(_ request: UnsafeMutablePointer<evhttp_request>) {
@@ -185,6 +177,7 @@ final class ServerCore: @unchecked Sendable {
     forEachOverdue(.reading, limits.readTimeout, now) { $0.refuseAsTooSlow() }
     forEachOverdue(.idle, limits.idleTimeout, now) { $0.close() }
     forEachOverdue(.writing, limits.idleTimeout, now) { $0.close() }
+    forEachOverdue(.lingering, 2_000_000_000, now) { $0.close() }
   }
 
   private func forEachOverdue(
@@ -245,8 +238,7 @@ final class ServerCore: @unchecked Sendable {
     stopAccepting()
     if let http { evhttp_free(http) }
     if let adoption { event_free(adoption) }
-    for lingering in lingerings.values { lingering.free() }
-    (http, adoption, newcomers, lingerings, handler) = (nil, nil, [], [:], nil)
+    (http, adoption, newcomers, handler) = (nil, nil, [], nil)
     finishDraining()
   }
 }
