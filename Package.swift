@@ -65,7 +65,7 @@ let package = Package(
       swiftSettings: settings),
 
     tests("Connectors", ["Connectors", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
-    tests("Documents", ["Documents", "Mapping", "JSON"]),
+    tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
