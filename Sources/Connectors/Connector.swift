@@ -6,6 +6,8 @@ import Sync
 public protocol Connector: Sendable {
   var side: Side { get }
   var abilities: ConnectorAbilities { get }
+  /// Where a record keeps its own id.
+  var idPath: JSONPath { get }
 
   /// How far the side's clock is ahead of ours, by the `Date` of its answers; nil before the first.
   var clockOffset: Duration? { get }

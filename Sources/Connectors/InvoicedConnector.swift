@@ -9,6 +9,7 @@ import Sync
 public final class InvoicedConnector: Connector {
   public let side = Side.invoiced
   public let abilities = ConnectorAbilities(hasVersions: true, hasETags: false, listsUpdatedSince: true, finds: true)
+  public let idPath = JSONPath([.key("id")])
   private let client: SideClient
   private static let collection = "/customers"
 

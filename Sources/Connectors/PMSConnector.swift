@@ -17,6 +17,7 @@ public final class PMSConnector: Connector {
 
   public let side = Side.pms
   public let abilities: ConnectorAbilities
+  public var idPath: JSONPath { entity.id }
   let client: SideClient
   let entity: PMSEntity
   private let learnt = Mutex(Learnt())

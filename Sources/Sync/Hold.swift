@@ -42,7 +42,7 @@ public struct Hold: Sendable, Hashable {
   public var record: RecordKey?
   public var invoicedID: RecordID?
   public var pmsID: RecordID?
-  /// The row's fingerprint and its path on the filed record's side, where one property is held.
+  /// The row's key and its path on the filed record's side, where one property is held.
   public var row: String?
   public var property: String?
   /// The raw values that it was planned from.

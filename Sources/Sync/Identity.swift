@@ -1,3 +1,4 @@
+import JSON
 import Mapping
 
 /// A record's id on its side, as the exact text of the JSON value; compared as bytes, never by Unicode equivalence.
@@ -36,6 +37,14 @@ public struct Timestamp: Sendable, Hashable, Comparable {
   public let milliseconds: Int64
 
   public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+  /// Reads RFC 3339, to the millisecond; nil for any other text.
+  public init?(rfc3339 text: String) {
+    guard let seconds = CivilTime.instant(text),
+      let exact = ExactDecimal("\(seconds.rounded(toScale: 3))e3"), let milliseconds = exact.int64
+    else { return nil }
+    self.milliseconds = milliseconds
+  }
 
   public static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
 

@@ -5,12 +5,15 @@ import Mapping
 public struct AgreedPair: Sendable, Hashable {
   public var invoiced: JSONValue?
   public var pms: JSONValue?
+  /// The row's fingerprint when this was agreed: paths, type and converters (rule 23).
+  public var fingerprint: String
   /// True for a link made while the flow wasn't live enough to write: both values are a base to compare with, not agreed (rule 23).
   public var isBaseOnly: Bool
 
-  public init(invoiced: JSONValue?, pms: JSONValue?, isBaseOnly: Bool = false) {
+  public init(invoiced: JSONValue?, pms: JSONValue?, fingerprint: String, isBaseOnly: Bool = false) {
     self.invoiced = invoiced
     self.pms = pms
+    self.fingerprint = fingerprint
     self.isBaseOnly = isBaseOnly
   }
 
@@ -49,9 +52,9 @@ public struct Link: Sendable, Hashable {
   public var invoiced: RecordID
   public var pms: RecordID
   public var state: State
-  /// By the rows' fingerprints (rule 23).
+  /// By the rows' keys (`PropertyPair.key`).
   public var agreed: [String: AgreedPair]
-  /// By the rows' fingerprints: edits seen and not agreed yet.
+  /// By the rows' keys: edits seen and not agreed yet.
   public var invoicedEdits: [String: Edit]
   public var pmsEdits: [String: Edit]
   /// The reference to the other side last seen on each record.

@@ -11,7 +11,7 @@ public struct Push: Sendable, Hashable {
 
   /// One property of a push: what stood there, what was sent, and the source's raw value that it stands for.
   public struct Property: Sendable, Hashable {
-    /// The row's fingerprint; nil for a constant, a reference or a match key that is no row.
+    /// The row's key; nil for a constant, a reference or a match key that is no row.
     public var row: String?
     public var path: JSONPath
     public var former: JSONValue?

@@ -1,0 +1,128 @@
+import JSON
+import Mapping
+
+/// What a push's answer, or a later look at the target, says of the properties that were sent (rules 9 and 12).
+public struct Settlement: Sendable, Hashable {
+  /// Rows that are agreed now, each with the side's own form.
+  public var agreed: [String: AgreedPair] = [:]
+  /// Rows where the former value still stands: refused, unless a second look after `confirm` says otherwise.
+  public var refused: [Push.Property] = []
+  /// Rows where the target has a value of its own: its edit, which goes to the source.
+  public var ownEdits: [Push.Property] = []
+  /// Rows that were not taken: planned again.
+  public var notTaken: [Push.Property] = []
+
+  public init() {}
+}
+
+extension Planner {
+  /// Judges the answer to a push for each property that was sent.
+  public static func settle(_ push: Push, answer: JSONValue, flow: Flow) -> Settlement {
+    var result = Settlement()
+    for property in push.properties {
+      guard let row = flow.row(keyed: property.row) else { continue }
+      let answered = row.raw(on: push.side, in: answer)
+      if row.taken(property, answered: answered, on: push.side) {
+        result.agreed[row.key] = row.pair(source: property.source, target: answered, to: push.side)
+      } else if push.action != .create, row.same(answered, property.former, on: push.side) {
+        result.refused.append(property)
+      } else {
+        // Agreed is what was sent: the target's value then differs from its half, as any edit does.
+        result.agreed[row.key] = row.pair(source: property.source, target: property.sent, to: push.side)
+        result.ownEdits.append(property)
+      }
+    }
+    if push.action == .create { settleUnsent(push, answer: answer, flow: flow, into: &result) }
+    return result
+  }
+
+  /// A row for which nothing was sent on create and which the target filled by itself (a generated number) is its edit.
+  private static func settleUnsent(_ push: Push, answer: JSONValue, flow: Flow, into result: inout Settlement) {
+    let sent = Set(push.properties.compactMap(\.row))
+    for row in flow.properties where !sent.contains(row.key) {
+      let answered = row.raw(on: push.side, in: answer)
+      if row.onlySource == push.source.side {
+        // A copy that its target filled: there is nothing on the source to put in its place.
+        result.agreed[row.key] = row.pair(source: nil, target: answered, to: push.side)
+      } else {
+        result.agreed[row.key] = row.pair(source: nil, target: nil, to: push.side)
+      }
+    }
+  }
+
+  /// Settles an update that was never answered, by a later look at its target: the former value means not taken;
+  /// the sent one, or one near it, taken; any other, that both changed (rule 12).
+  public static func settleUnanswered(_ push: Push, seen: JSONValue, flow: Flow) -> Settlement {
+    var result = Settlement()
+    for property in push.properties {
+      guard let row = flow.row(keyed: property.row) else { continue }
+      let present = row.raw(on: push.side, in: seen)
+      if row.same(present, property.sent, on: push.side) {
+        result.agreed[row.key] = row.pair(source: property.source, target: present, to: push.side)
+      } else if row.same(present, property.former, on: push.side) {
+        result.notTaken.append(property)
+      } else if row.isNear(sent: property.sent, answered: present, on: push.side) {
+        result.agreed[row.key] = row.pair(source: property.source, target: present, to: push.side)
+      } else {
+        result.ownEdits.append(property)
+      }
+    }
+    return result
+  }
+
+  /// Notes, for `newest`, when each row's present value was edited (rule 8). `own` are the rows that our own push set: its version never counts.
+  public static func noteEdits(
+    _ link: inout Link, flow: Flow, previous: JSONValue?, now observation: Observation, clockOffset: Duration,
+    own: Set<String> = []
+  ) {
+    let side = observation.key.side
+    for row in flow.properties where !own.contains(row.key) {
+      let value = row.raw(on: side, in: observation.record)
+      if let agreed = link.agreed[row.key], row.same(value, agreed[side], on: side) {
+        link.setEdit(nil, of: row.key, on: side)
+        continue
+      }
+      if let previous, row.same(value, row.raw(on: side, in: previous), on: side),
+        link.edits(on: side)[row.key] != nil
+      {
+        continue
+      }
+      let at: Timestamp
+      if observation.source != .answer, let version = observation.version {
+        at = version.timestamp.adding(.zero - clockOffset)
+      } else {
+        at = observation.seenAt
+      }
+      link.setEdit(Edit(at: at, value: value), of: row.key, on: side)
+    }
+  }
+}
+
+extension Flow {
+  public func row(keyed key: String?) -> PropertyPair? { properties.first { $0.key == key } }
+}
+
+extension PropertyPair {
+  func pair(source: JSONValue?, target: JSONValue?, to side: Side) -> AgreedPair {
+    var pair = AgreedPair(invoiced: nil, pms: nil, fingerprint: fingerprint)
+    pair[side] = target
+    pair[side.other] = source
+    return pair
+  }
+
+  /// The same meaning as what was sent, or near it.
+  func taken(_ property: Push.Property, answered: JSONValue?, on side: Side) -> Bool {
+    same(answered, property.sent, on: side) || isNear(sent: property.sent, answered: answered, on: side)
+  }
+}
+
+extension Link {
+  /// Takes agreed pairs over; edits that led to them are settled.
+  public mutating func agree(_ pairs: [String: AgreedPair]) {
+    for (row, pair) in pairs {
+      agreed[row] = pair
+      invoicedEdits[row] = nil
+      pmsEdits[row] = nil
+    }
+  }
+}
