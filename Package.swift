@@ -70,8 +70,10 @@ let package = Package(
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("JSON", ["JSON"]),
-    tests("Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"]),
     tests("Mapping", ["Mapping", "JSON"]),
+    tests(
+      "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"],
+      resources: [.copy("Fixtures")]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
   ]

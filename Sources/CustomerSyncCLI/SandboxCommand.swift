@@ -34,6 +34,9 @@ struct SandboxCommand: AsyncParsableCommand {
         POST /_sandbox/webhooks  {"lose": 1, "url": "http://..."}
         POST /_sandbox/outage    {"on": true, "kind": "503"} or "refused"
         POST /_sandbox/fail      {"next": 2, "status": 500}
+        POST /_sandbox/fail      {"next": 1, "status": 0, "method": "POST",
+                                  "after": true}   the write, without its answer
+        POST /_sandbox/latency   {"milliseconds": 100}
         POST /_sandbox/clock     {"advance": 3600}
         ?silent=1 on any write   a change without an event
       """)

@@ -8,7 +8,9 @@ import JSON
 ///     GET  /_sandbox/faults          POST {"profiles": ["flaky", "lossy"]}
 ///     POST /_sandbox/webhooks        {"lose": 1, "enabled": true, "url": "http://..."}, each optional
 ///     POST /_sandbox/outage          {"on": true, "kind": "503"} or "refused"
-///     POST /_sandbox/fail            {"next": 2, "status": 500}; status 0 resets the connection
+///     POST /_sandbox/fail            {"next": 2, "status": 500, "method": "POST", "after": true}: status 0 resets the
+///                                    connection; with `after`, 0 or 500 come when the request has been carried out
+///     POST /_sandbox/latency         {"milliseconds": 100}
 protocol Administrated {
   var faults: Faults { get set }
   var switches: Switches { get set }
@@ -57,11 +59,20 @@ extension Administrated {
       switches.outage = isOn ? kind : nil
       return ["on": .bool(isOn), "kind": .string(kind.rawValue)]
     case ("POST", ["fail"]):
-      guard let count = body["next"]?.int64 else { return nil }
+      guard let count = body["next"]?.int64, 0...1_000_000 ~= count else { return nil }
       let status = Int(clamping: body["status"]?.int64 ?? 500)
-      guard status == 0 || 400...599 ~= status else { return nil }
-      switches.failNext = (Int(clamping: max(0, count)), status)
-      return ["next": .number(JSONNumber(switches.failNext.count)), "status": .number(JSONNumber(status))]
+      let isAfter = body["after"]?.bool ?? false
+      guard isAfter ? status == 0 || status == 500 : status == 0 || 400...599 ~= status else { return nil }
+      switches.failures =
+        count == 0
+        ? nil
+        : Switches.Failures(
+          count: Int(count), method: body["method"]?.string, status: status, isAfter: isAfter)
+      return body
+    case ("POST", ["latency"]):
+      guard let latency = body["milliseconds"]?.int64, 0...60_000 ~= latency else { return nil }
+      switches.latency = latency
+      return body
     default: return extraPage(method, segments, body)
     }
   }

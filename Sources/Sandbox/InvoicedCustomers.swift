@@ -123,7 +123,8 @@ extension InvoicedState {
         JSONObject(metadata.members.map { (key: $0.key, value: .string(InvoicedReader.stored($0.value))) }))
     }
     let old = customers[id]
-    customers[id] = InvoicedCustomer(object: stored, former: old?.object, changedAt: now, invoices: old?.invoices ?? 0)
+    customers[id] = InvoicedCustomer(
+      object: stored, former: faults.has(.lying) ? old?.object : nil, changedAt: now, invoices: old?.invoices ?? 0)
   }
 
   private mutating func generatedNumber() -> String {

@@ -16,8 +16,8 @@ extension InvoicedState {
     (outgoing, answerDelay) = ([], 0)
     let isWrite = request.method == "POST" || request.method == "PATCH" || request.method == "DELETE"
     let drawn = faults.request(isWrite: isWrite)
-    let latency = options.latency + drawn.latency
-    let fault = switches.fault ?? faults.outage(now: now) ?? drawn.fault
+    let latency = options.latency + switches.latency + drawn.latency
+    let fault = switches.fault(for: request.method) ?? faults.outage(now: now) ?? drawn.fault
 
     switch fault {
     case .resetBefore: return dropped(latency)
@@ -161,24 +161,28 @@ extension InvoicedState {
     all["Date"] = Timestamp.httpDate(now + faults.skew)
     all["WWW-Authenticate"] = #"Basic realm="Invoiced""#
     for name in ["X-Request-Id", "X-Correlation-Id"] {
-      all[name] = request.headers[name] ?? generator.token(32).lowercased()
+      all[name] = request.headers[name] ?? requestIDs.token(32).lowercased()
     }
     return HTTPResponse(status: status, headers: all, body: request.method == "HEAD" ? [] : text)
   }
 }
 
 extension Switches {
-  /// The fault that a switch imposes on the request in hand.
-  var fault: RequestFault? {
-    mutating get {
-      switch outage {
-      case .unavailable: return .gateway(503)
-      case .refused: return .resetBefore
-      case nil: break
-      }
-      guard failNext.count > 0 else { return nil }
-      failNext.count -= 1
-      return failNext.status == 0 ? .resetBefore : .gateway(failNext.status)
+  /// The fault that a switch imposes on a request.
+  mutating func fault(for method: String) -> RequestFault? {
+    switch outage {
+    case .unavailable: return .gateway(503)
+    case .refused: return .resetBefore
+    case nil: break
+    }
+    guard var next = failures, next.method ?? method == method else { return nil }
+    next.count -= 1
+    failures = next.count > 0 ? next : nil
+    return switch (next.status, next.isAfter) {
+    case (0, let isAfter): isAfter ? .resetAfter : .resetBefore
+    case (429, _): .tooMany
+    case (500, let isAfter): .serverError(carriedOut: isAfter)
+    case (let status, _): .gateway(status)
     }
   }
 }

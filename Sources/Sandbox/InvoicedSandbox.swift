@@ -72,6 +72,8 @@ struct InvoicedCustomer: Sendable {
 struct InvoicedState: Sendable {
   let options: InvoicedOptions
   var generator: SeededGenerator
+  /// Apart from `generator`, so that one request more or less doesn't change later ids.
+  var requestIDs: SeededGenerator
   var faults: Faults
   var switches = Switches()
   var customers: [Int64: InvoicedCustomer] = [:]
@@ -103,6 +105,7 @@ struct InvoicedState: Sendable {
   init(_ options: InvoicedOptions, generator: SeededGenerator) {
     self.options = options
     self.generator = generator.stream(10)
+    requestIDs = generator.stream(12)
     faults = Faults(options.faults, generator: generator.stream(11))
     outbox = Outbox(firstID: 7_200_001)
     if let url = options.webhookURL {
@@ -128,8 +131,20 @@ struct InvoicedState: Sendable {
 /// What a person switches on and off at `/_sandbox/`.
 struct Switches: Sendable {
   var outage: Outage?
-  /// The status that the next so many requests get, without being carried out.
-  var failNext: (count: Int, status: Int) = (0, 500)
+  var failures: Failures?
+  /// Milliseconds that every request takes beside what the options say.
+  var latency: Int64 = 0
+
+  /// What the next so many requests get.
+  struct Failures: Sendable {
+    var count: Int
+    /// Requests of other methods are let through; nil for all.
+    var method: String?
+    /// 0 resets the connection.
+    var status: Int
+    /// The request is carried out before it fails.
+    var isAfter: Bool
+  }
 }
 
 /// The answer that an idempotency key replays for 24 hours.

@@ -33,8 +33,8 @@ extension PMSState {
     stats.requests[request.method, default: 0] += 1
     (outgoing, answerDelay) = ([], 0)
     let drawn = faults.request(isWrite: ["POST", "PATCH", "PUT", "DELETE"].contains(request.method))
-    let delay = options.latency + drawn.latency
-    let fault = switches.fault ?? faults.outage(now: now) ?? drawn.fault
+    let delay = options.latency + switches.latency + drawn.latency
+    let fault = switches.fault(for: request.method) ?? faults.outage(now: now) ?? drawn.fault
 
     var response: HTTPResponse
     switch fault {
@@ -198,7 +198,8 @@ extension PMSState {
     let time = stamp(now)
     let object = completed(body, id: id, time: time)
     records[id] = PMSRecord(
-      object: object, version: record.version + 1, former: (record.object, record.version), changedAt: now,
+      object: object, version: record.version + 1, former: faults.has(.lying) ? (record.object, record.version) : nil,
+      changedAt: now,
       updatedAt: time)
     index.replace(id, record.object, with: object)
     call("customer.updated", object, isSilent: isSilent, now: now)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Faults") struct FaultTests {
   /// What many writes lead to: how each ended, when, and when its webhooks leave.
-  private func trace(_ side: some SimulatedSystem, _ count: Int64 = 400) -> [String] {
+  private func trace(_ side: some SimulatedSystem, _ count: Int64 = 200) -> [String] {
     (0..<count).map { index in
       let answer = side.ask("POST", "/customers", ["name": .string("  N \(index) ")], at: noon + index * 500)
       let times = answer.deliveries.map { String($0.due - noon - index * 500) }.joined(separator: ",")
@@ -18,7 +18,7 @@ import Testing
     let (a, b, c) = (invoiced(faults: [profile]), invoiced(faults: [profile]), invoiced(seed: 2, faults: [profile]))
     let first = trace(a)
     #expect(first == trace(b))
-    #expect(a.customers == b.customers)
+    #expect(a.customers.map(\.text) == b.customers.map(\.text))
     let isRandom = [.flaky, .lossy, .outage, .worst].contains(profile)
     #expect((first == trace(c)) == !isRandom)
     #expect(trace(pms(faults: [profile])) == trace(pms(faults: [profile])))
@@ -33,7 +33,7 @@ import Testing
   @Test("flaky fails in every way, and more records exist than were confirmed")
   func flaky() {
     for side in [invoiced(faults: [.flaky]) as any SimulatedSystem, pms(faults: [.flaky])] {
-      let statuses = trace(side).map { Int($0.prefix { $0 != " " }) ?? 0 }
+      let statuses = trace(side, 400).map { Int($0.prefix { $0 != " " }) ?? 0 }
       for status in [0, 201, 429, 500] { #expect(statuses.contains(status), "\(status)") }
       #expect(statuses.contains { 502...504 ~= $0 })
       #expect(side.stats.records > statuses.count { $0 == 201 })
@@ -97,15 +97,15 @@ import Testing
   @Test("lying leaves rows out, repeats them, shows old ones, and has a clock that is off")
   func lying() throws {
     let invoiced = invoiced(faults: [.lying])
-    invoiced.fill(50, now: noon)
+    invoiced.fill(20, now: noon)
     let pms = pms(faults: [.lying])
-    for index in 0..<50 { _ = try create(pms, ["name": .string("\(index)")]) }
+    for index in 0..<20 { _ = try create(pms, ["name": .string("\(index)")]) }
     for side in [invoiced as any SimulatedSystem, pms] {
       var (empty, short, long) = (0, 0, 0)
-      for _ in 0..<300 {
+      for _ in 0..<200 {
         let page = try side.json("GET", "/customers", at: noon + 60_000)
         let rows = (page.array ?? page["data"]?.array ?? []).compactMap { $0["id"]?.identifier }
-        if rows.isEmpty { empty += 1 } else if Set(rows).count < 50 { short += 1 }
+        if rows.isEmpty { empty += 1 } else if Set(rows).count < 20 { short += 1 }
         if Set(rows).count < rows.count { long += 1 }
       }
       #expect(empty > 0 && short > 10 && long > 10)
@@ -157,6 +157,21 @@ import Testing
 
       #expect(try post("fail", ["next": 2, "status": 502]).status == 200)
       for status in [502, 502, 200] { #expect(try side.answer("GET", "/customers").status == status) }
+
+      let lost: JSONValue = ["next": 1, "status": 0, "method": "POST", "after": true]
+      #expect(try post("fail", lost).status == 200)
+      #expect(try side.answer("GET", "/customers").status == 200)
+      let unanswered = side.ask("POST", "/customers", ["name": "Unanswered"])
+      #expect(unanswered.response == nil && unanswered.deliveries.count == 1)
+      #expect(side.customers.last?["name"] == "Unanswered")
+      #expect(try post("fail", ["next": 1, "after": true]).status == 200)
+      #expect(try side.answer("POST", "/customers", ["name": "Broken"]).status == 500)
+      #expect(side.customers.last?["name"] == "Broken")
+      #expect(try post("fail", ["next": 1, "status": 200]).status == 404)
+
+      #expect(try post("latency", ["milliseconds": 70]).status == 200)
+      #expect(side.ask("GET", "/customers").delay == 70)
+      #expect(try post("latency", ["milliseconds": 0]).status == 200)
 
       #expect(try post("faults", ["profiles": ["lossy", "flaky"]]).json == ["profiles": ["flaky", "lossy"]])
       #expect(try post("faults", ["profiles": ["wool"]]).status == 404)
