@@ -19,41 +19,62 @@ public struct ExactDecimal: Sendable, Hashable {
   /// Reads a number as JSON writes it, leading zeros allowed; nil for any other text, for more than 38 significant
   /// digits, and for a magnitude beyond 10^128.
   public init?(_ text: some StringProtocol) {
-    var bytes = Array(text.utf8)[...]
-    var isNegative = false
-    if bytes.first == UInt8(ascii: "-") {
-      isNegative = true
-      bytes.removeFirst()
-    }
-    let whole = bytes.prefix { $0.isDigit }
-    bytes = bytes.dropFirst(whole.count)
-    var fraction = bytes[bytes.startIndex..<bytes.startIndex]
-    if bytes.first == UInt8(ascii: ".") {
-      fraction = bytes.dropFirst().prefix { $0.isDigit }
-      if fraction.isEmpty { return nil }
-      bytes = bytes.dropFirst(1 + fraction.count)
-    }
-    guard !whole.isEmpty, let exponent = Self.exponent(bytes) else { return nil }
+    var copy = String(text)
+    guard let number = copy.withUTF8({ Self.read($0) }) else { return nil }
+    self = number
+  }
 
-    var digits = Array(whole + fraction)
-    let leading = digits.prefix { $0 == UInt8(ascii: "0") }.count
-    digits.removeFirst(leading)
-    let trailing = digits.reversed().prefix { $0 == UInt8(ascii: "0") }.count
-    digits.removeLast(trailing)
-    guard !digits.isEmpty else {
-      self = .zero
-      return
+  private static func read(_ bytes: UnsafeBufferPointer<UInt8>) -> ExactDecimal? {
+    let isNegative = bytes.first == UInt8(ascii: "-")
+    var digits = Digits()
+    let whole = isNegative ? 1 : 0
+    var position = digits.read(bytes, from: whole)
+    guard position > whole else { return nil }
+    var fraction = 0
+    if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
+      let start = position + 1
+      position = digits.read(bytes, from: start)
+      fraction = position - start
+      if fraction == 0 { return nil }
     }
-    guard digits.count <= Self.maximumDigits else { return nil }
-    let scale = fraction.count - trailing - exponent
-    guard abs(digits.count - scale) <= Self.maximumMagnitude else { return nil }
-    self.init(
-      isNegative: isNegative,
-      coefficient: digits.reduce(0) { $0 * 10 + UInt128($1 - UInt8(ascii: "0")) }, scale: scale)
+    guard let exponent = exponent(bytes[position...]) else { return nil }
+    guard digits.significant > 0 else { return .zero }
+    guard digits.significant <= maximumDigits else { return nil }
+    let scale = fraction - digits.zeros - exponent
+    guard abs(digits.significant - scale) <= maximumMagnitude else { return nil }
+    return ExactDecimal(isNegative: isNegative, normalised: digits.coefficient, scale: scale)
+  }
+
+  /// The digits read so far: a number without zeros at its ends, and how many zeros followed it.
+  private struct Digits {
+    /// Right as long as `significant` is within bounds.
+    private(set) var coefficient: UInt128 = 0
+    private(set) var significant = 0
+    private(set) var zeros = 0
+
+    /// Reads digits on from `start`, and returns where they end.
+    mutating func read(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+      var position = start
+      while position < bytes.count, bytes[position].isDigit {
+        let digit = bytes[position] - UInt8(ascii: "0")
+        position += 1
+        if digit == 0 {
+          if significant > 0 { zeros += 1 }
+          continue
+        }
+        significant += zeros + 1
+        if significant <= maximumDigits {
+          for _ in 0...zeros { coefficient *= 10 }
+          coefficient += UInt128(digit)
+        }
+        zeros = 0
+      }
+      return position
+    }
   }
 
   /// The exponent that `bytes` write, 0 for none; nil for anything else, and for more digits than any number here has.
-  private static func exponent(_ bytes: ArraySlice<UInt8>) -> Int? {
+  private static func exponent(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
     guard let first = bytes.first else { return 0 }
     guard first | 0x20 == UInt8(ascii: "e") else { return nil }
     var digits = bytes.dropFirst()
@@ -69,12 +90,27 @@ public struct ExactDecimal: Sendable, Hashable {
     return sign * significant.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
   }
 
+  /// The caller vouches that `coefficient` ends in no zero.
+  private init(isNegative: Bool, normalised coefficient: UInt128, scale: Int) {
+    self.isNegative = isNegative
+    self.coefficient = coefficient
+    self.scale = scale
+  }
+
   /// Brings `coefficient / 10^scale` into its one form.
   private init(isNegative: Bool, coefficient: UInt128, scale: Int) {
     var (coefficient, scale) = (coefficient, scale)
-    while coefficient != 0, coefficient % 10 == 0 {
+    while coefficient > UInt128(UInt64.max), coefficient % 10 == 0 {
       coefficient /= 10
       scale -= 1
+    }
+    // Most numbers are small, and 128-bit division is slow.
+    if var small = UInt64(exactly: coefficient), small != 0, small % 10 == 0 {
+      while small % 10 == 0 {
+        small /= 10
+        scale -= 1
+      }
+      coefficient = UInt128(small)
     }
     self.isNegative = isNegative && coefficient != 0
     self.coefficient = coefficient
@@ -160,7 +196,7 @@ extension ExactDecimal: Comparable {
 extension ExactDecimal: CustomStringConvertible {
   /// The number in full, without an exponent: `-0.05`, `1200`.
   public var description: String {
-    var digits = String(coefficient)
+    var digits = UInt64(exactly: coefficient).map { String($0) } ?? String(coefficient)
     if scale < 0 { digits += String(repeating: "0", count: -scale) }
     if scale > 0 {
       if digits.utf8.count <= scale { digits = String(repeating: "0", count: scale + 1 - digits.utf8.count) + digits }

@@ -5,12 +5,15 @@ extension PropertyPair {
   /// The side at whose end the list of converters begins: the source of a one-way row, Invoiced of a two-way one.
   var start: Side { direction == .toInvoiced ? .pms : .invoiced }
 
-  private var keepsEmpty: Bool { converters.contains(.keepEmpty) }
+  private var keepsEmpty: Bool {
+    converters.contains { converter in if case .keepEmpty = converter { true } else { false } }
+  }
 
   /// What `record` holds for this row, as it is there; nil when absent. Where the row joins several properties, an
   /// array of theirs (null for a missing one), nil when all are absent.
   public func raw(on side: Side, in record: JSONValue) -> JSONValue? {
-    let joined = side == start ? joinedPaths : []
+    if converters.isEmpty || side != start { return record[path(on: side)] }
+    let joined = joinedPaths
     guard !joined.isEmpty else { return record[path(on: side)] }
     let values = ([path(on: side)] + joined).map { record[$0] }
     return values.contains { $0 != nil } ? .array(values.map { $0 ?? .null }) : nil
@@ -111,12 +114,15 @@ extension PropertyPair {
   private func reading(_ side: Side) -> Reading {
     Reading(
       isLenient: side == .invoiced && InvoicedCustomer.isMetadata(invoiced), keepsEmpty: keepsEmpty,
-      comparesText: InvoicedCustomer.holdsText(invoiced),
+      comparesText: comparesText,
       unpacksText: side == .invoiced && InvoicedCustomer.isMetadata(invoiced))
   }
 
+  /// Only values of any type are read by it.
+  private var comparesText: Bool { endType == .any && InvoicedCustomer.holdsText(invoiced) }
+
   private var convertedReading: Reading {
-    Reading(isLenient: true, keepsEmpty: keepsEmpty, comparesText: InvoicedCustomer.holdsText(invoiced))
+    Reading(isLenient: true, keepsEmpty: keepsEmpty, comparesText: comparesText)
   }
 
   private func misfit(_ error: Unfit, on side: Side, _ raw: JSONValue?) -> Misfit {
