@@ -157,6 +157,19 @@ import Testing
     if same { #expect(x.hashValue == y.hashValue) }
   }
 
+  @Test(
+    "instants are exact seconds, before 1970 too",
+    arguments: [
+      ("1970-01-01T00:00:00.5Z", "0.5"), ("1969-12-31T23:59:59.5Z", "-0.5"), ("1969-12-31T23:59:58.001Z", "-1.999"),
+      ("1969-12-31T23:59:58.000Z", "-2"), ("2000-02-29T00:00:00+00:00", "951782400"),
+      ("0001-01-01T00:00:00Z", "-62135596800"),
+      ("9999-12-31T23:59:59.99999999999999999999Z", "253402300799.99999999999999999999"),
+    ])
+  func instants(text: String, seconds: String) throws {
+    let meaning = try row("x", "x", .datetime).canonical(on: .pms, raw: .string(text))
+    #expect(try meaning == .instant(#require(ExactDecimal(seconds))))
+  }
+
   @Test("absent, null and \"\" are nothing", arguments: PropertyType.allCases)
   func nothing(type: PropertyType) throws {
     for side in Side.allCases {
