@@ -56,6 +56,7 @@ class Bench:
         self.binary = options.service
         self.work = work
         self.table = Table()
+        self.sides = Sides(work, self.programs, 1)  # at rest while ingest is measured
         self.rounds = 3
         quick = options.quick
         self.seconds = 2 if quick else 10
@@ -69,6 +70,9 @@ class Bench:
             run()
         except (Broken, OSError, KeyError, ValueError) as problem:
             self.table.fail(what, problem)
+
+    def service(self):
+        return Service(self.work, self.binary, self.sides.port)
 
     def one(self, server, **options):
         """One round on a server that is up."""
@@ -91,7 +95,7 @@ class Bench:
         results = {"plain": [], "durable": []}
         makers = [lambda: Plain(self.work, self.programs), lambda: Durable(self.work, self.programs)]
         if self.binary:
-            makers.append(lambda: Service(self.work, self.binary))
+            makers.append(self.service)
         if peers:
             makers.append(lambda: FastAPI(self.work, self.programs))
         for _ in range(self.rounds):
@@ -156,7 +160,7 @@ class Bench:
 
     def idle(self):
         times = []
-        with Service(self.work, self.binary) as service:
+        with self.service() as service:
             for _ in range(10):
                 service.stop()
                 times.append(service.start())
@@ -168,23 +172,27 @@ class Bench:
 
     def callbacks(self):
         """The other endpoint takes its load too: random ids as PMSs send them, signed by Standard Webhooks."""
-        results = [self.fresh(Service(self.work, self.binary), scheme="standard-webhooks", secret=CALLBACK_SECRET,
+        results = [self.fresh(self.service(), scheme="standard-webhooks", secret=CALLBACK_SECRET,
                               ids="random") for _ in range(self.rounds)]
         self.table.add("ingest of callbacks, UUIDs as ids", statistics.median(r["rate"] for r in results), "/s",
                        digits=0)
 
     def run(self, peers):
+        with self.sides:
+            self.measure(peers)
+        self.table.print()
+        return self.table.exit_code()
+
+    def measure(self, peers):
         self.section("ingest", lambda: self.ingest(peers))
         if self.binary:
             self.section("callbacks", self.callbacks)
-            self.section("random ids", lambda: self.random_ids(lambda: Service(self.work, self.binary), 0.8))
+            self.section("random ids", lambda: self.random_ids(self.service, 0.8))
             self.section("webhook to push", self.push_latency)
             self.section("syncs", self.syncs)
             self.section("idle", self.idle)
         else:
             self.section("random ids", lambda: self.random_ids(lambda: Durable(self.work, self.programs), None))
-        self.table.print()
-        return self.table.exit_code()
 
 
 def main():

@@ -192,7 +192,7 @@ class Service(Server):
 
     name = "customer-sync"
 
-    def __init__(self, work, binary, sides_port=9):
+    def __init__(self, work, binary, sides_port):
         super().__init__(work)
         self.binary = binary
         self.sides_port = sides_port
