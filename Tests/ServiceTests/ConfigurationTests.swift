@@ -486,6 +486,33 @@ import Testing
       ])
   }
 
+  @Test("a flow of an entity that isn't configured is an error, and an edit that may be lost a warning")
+  func withMapping() throws {
+    func problems(_ piece: String, _ entity: String) throws -> [String] {
+      let configuration = try #require(read(Self.withPMS(piece)).0)
+      let flow = Flow(name: "a", invoiced: FlowSide(object: "customer"), pms: FlowSide(object: entity))
+      return lines(configuration.problems(with: Mapping(flows: [flow])))
+    }
+    #expect(try problems("rate: null", "customer") == [])
+    #expect(
+      try problems("entities: { client: { etag: false } }", "customer") == [
+        "error flow 'a' is about the entity 'customer', and pms.entities has 'client' -> write 'pms: { entity: client }', or rename the entity in /etc/sync/customer-sync.yaml"
+      ])
+    let (configuration, _) = read(
+      """
+      mapping: m
+      invoiced: { api_key: a, webhook: { secrets: [b] } }
+      pms:
+        url: https://pms.example
+        callback: { record: null, signature: { secrets: ["whsec_c2VjcmV0c2VjcmV0c2VjcmV0"] } }
+        entities: { customer: { etag: false } }
+      """)
+    #expect(
+      lines(try #require(configuration).problems(with: Mapping(flows: []))) == [
+        "warning the PMS has no ETags and its callbacks carry no record: an edit made there between our read and our write can be lost without a trace -> let callbacks carry the record (pms.callback.record), or use ETags"
+      ])
+  }
+
   @Test("a dump of the configuration shows no secret")
   func redacted() throws {
     let (configuration, _) = read(
