@@ -6,7 +6,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
   case inUse(by: String)
   /// It is no store of ours, or newer than this program.
   case unusable(String)
-  /// A create's claim is held by another create.
+  /// A create's match key or source is another create's already, or a record is in another link.
   case claimed
 
   public var description: String {
@@ -14,7 +14,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unavailable(let reason): "the store can't be used now: \(reason)"
     case .inUse(let holder): "the store is in use by \(holder)"
     case .unusable(let reason): reason
-    case .claimed: "another create is under way for the same match key"
+    case .claimed: "other work has the same record or match key in hand; it is tried again"
     }
   }
 }

@@ -14,6 +14,7 @@ public protocol Store: Sendable {
   func due(by time: Timestamp, limit: Int) async throws(StoreError) -> DueWork
 
   func event(_ id: Int64) async throws(StoreError) -> StoredEvent?
+  /// Newest first. `flow` is that of the event's record.
   func events(_ query: ListQuery) async throws(StoreError) -> Listing<StoredEvent>
 
   // MARK: Work
@@ -33,10 +34,13 @@ public protocol Store: Sendable {
 
   // MARK: What people ask
 
+  /// Oldest first, ended ones too; `side` says on which side `record` is, `since` and `until` are of its creation.
   func links(_ query: ListQuery) async throws(StoreError) -> Listing<Link>
   func link(_ id: Int64) async throws(StoreError) -> Link?
+  /// Oldest first; the open ones unless `state` asks for others. `type` is the cause, `eventID` of the event that led to it.
   func holds(_ kind: Hold.Kind, _ query: ListQuery) async throws(StoreError) -> Listing<Hold>
   func hold(_ id: Int64) async throws(StoreError) -> Hold?
+  /// Newest first. `type` is the kind, `eventID` of the event that caused it.
   func history(_ query: ListQuery) async throws(StoreError) -> Listing<HistoryEntry>
   func record(_ key: RecordKey) async throws(StoreError) -> RecordState?
   /// Records of a side by id, for walking them with bounded memory.
@@ -53,6 +57,8 @@ public protocol Store: Sendable {
   func prune(events: Timestamp, history: Timestamp) async throws(StoreError)
   /// Erases a customer's records, link, events, holds and history so that no byte of them is in the store's files (rule 24).
   func forget(_ keys: [RecordKey]) async throws(StoreError)
+  /// Whether the record was erased: it is kept apart, and nothing about it is stored again.
+  func isForgotten(_ key: RecordKey) async throws(StoreError) -> Bool
 
   /// A trivial durable write; throws when the store can't commit. For readiness.
   func probe() async throws(StoreError)
@@ -74,6 +80,8 @@ public enum Receipt: Sendable, Hashable {
   case accepted(id: Int64)
   /// The store's number of the event that came first.
   case duplicate(id: Int64)
+  /// Of a forgotten record: to be answered as if it were accepted; nothing of it is stored (rule 24).
+  case forgotten
 }
 
 public struct DueWork: Sendable {
@@ -115,9 +123,11 @@ public struct UnitState: Sendable {
 public struct Changes: Sendable {
   /// Inserted or replaced.
   public var records: [RecordState] = []
-  /// Inserted when its id is 0 (at most one such), else replaced.
+  /// Inserted when its id is 0 (at most one such), else replaced. A record that has another link which hasn't ended makes
+  /// the commit fail with `claimed`.
   public var links: [Link] = []
-  /// Inserted with their claims when the id is 0, else replaced. A new create's claim that another create holds makes the commit fail with `claimed`.
+  /// Inserted with their claims when the id is 0, else replaced. A new create's claim that another create holds, or a
+  /// source that another create has, makes the commit fail with `claimed`.
   public var pushes: [Push] = []
   public var settledPushes: [Int64] = []
   /// Inserted when the id is 0; one that is filed already (same record, kind, cause and row) is replaced and keeps its id.
@@ -204,6 +214,7 @@ public struct Listing<Item: Sendable>: Sendable {
 }
 
 public struct StoreCounts: Sendable {
+  /// Of all states but `done` and `ignored`, whose events are too many to count.
   public var events: [EventState: Int] = [:]
   /// Of the pending event that was received first.
   public var oldestPending: Timestamp?

@@ -1,0 +1,24 @@
+import GRDB
+import Mapping
+import Sync
+
+extension HistoryEntry {
+  static let columns = "id, kind, flow, invoiced, pms, side, property, old, new, rule, sentence, at, event"
+
+  init(_ row: Row) throws {
+    let place = "history \(row.number(0))"
+    self.init(
+      kind: try row.choice(1, place), flow: row.text(2), invoicedID: try row.id(3), pmsID: try row.id(4),
+      side: row.side(5), property: row.text(6), old: try row.json(7), new: try row.json(8), rule: row.number(9),
+      sentence: try row.needed(row.text(10), place), at: try row.needed(row.time(11), place), event: row.int(12))
+  }
+
+  func insert(_ db: Database) throws {
+    try db.run(
+      "INSERT INTO history(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      [
+        .text(kind.rawValue), .text(flow), .id(invoicedID), .id(pmsID), .side(side), .text(property), .json(old),
+        .json(new), .int(rule), .text(sentence), .time(at), .int(event),
+      ])
+  }
+}

@@ -1,0 +1,144 @@
+import GRDB
+import Mapping
+import Sync
+
+/// What the engine asks while it works.
+extension Database {
+  func unit(of key: RecordKey) throws -> UnitState {
+    let column = key.side == .invoiced ? "invoiced" : "pms"
+    var unit = UnitState()
+    unit.link = try first(
+      "SELECT \(Link.columns) FROM link WHERE \(column) = ? AND state < 2", [.id(key.id)], Link.init)
+    // NULL equals nothing: of an unlinked record the other side finds no rows.
+    let invoiced = DatabaseValue.id(unit.link?.invoiced ?? (key.side == .invoiced ? key.id : nil))
+    let pms = DatabaseValue.id(unit.link?.pms ?? (key.side == .pms ? key.id : nil))
+    for record in try all(Self.unitRecords, [invoiced, pms], RecordState.init) { unit.records[record.key] = record }
+    unit.events = try all(Self.unitEvents, [invoiced, pms], StoredEvent.init)
+    unit.pushes = try all(Self.unitPushes, [invoiced, pms, pms, invoiced], Push.init)
+    unit.holds = try all(Self.unitHolds, [invoiced, pms, .int(unit.link?.id)], Hold.init)
+    return unit
+  }
+
+  private static let unitRecords = """
+    SELECT \(RecordState.columns) FROM record WHERE side = 0 AND id = ?
+    UNION ALL SELECT \(RecordState.columns) FROM record WHERE side = 1 AND id = ?
+    """
+  private static let unitEvents = """
+    SELECT \(StoredEvent.columns) FROM event WHERE id IN (
+      SELECT id FROM event WHERE state < 3 AND side = 0 AND record = ?
+      UNION ALL SELECT id FROM event WHERE state < 3 AND side = 1 AND record = ?) ORDER BY id
+    """
+  private static let unitPushes = """
+    SELECT \(Push.columns) FROM push WHERE id IN (
+      SELECT id FROM push WHERE side = 0 AND source = ? UNION ALL SELECT id FROM push WHERE side = 1 AND source = ?
+      UNION ALL SELECT id FROM push WHERE side = 0 AND target = ?
+      UNION ALL SELECT id FROM push WHERE side = 1 AND target = ?) ORDER BY id
+    """
+  private static let unitHolds = """
+    SELECT \(Hold.columns) FROM hold WHERE id IN (
+      SELECT id FROM hold WHERE side = 0 AND record = ? UNION ALL SELECT id FROM hold WHERE side = 1 AND record = ?
+      UNION ALL SELECT id FROM hold WHERE link = ?) ORDER BY id
+    """
+
+  func due(by time: Timestamp, limit: Int) throws -> DueWork {
+    let rows = try Row.fetchCursor(
+      cachedStatement(
+        sql: """
+          SELECT side, record FROM event
+          WHERE state < 3 AND due_at <= ? AND record IS NOT NULL ORDER BY due_at, id
+          """), arguments: StatementArguments([DatabaseValue.time(time)]))
+    var keys: [RecordKey] = []
+    var seen: Set<RecordKey> = []
+    while keys.count < limit, let row = try rows.next() {
+      guard let side = row.side(0), let id = try row.id(1) else { continue }
+      let key = RecordKey(side, id)
+      if seen.insert(key).inserted { keys.append(key) }
+    }
+    let next = try first(
+      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]) { $0.time(0) }
+    return DueWork(keys: keys, next: next ?? nil)
+  }
+
+  func creates(claiming claims: [Push.Claim], sources: [RecordKey]) throws -> [Push] {
+    var pushes: [Int64: Push] = [:]
+    for claim in claims {
+      let found = try first(
+        """
+        SELECT \(Push.columns) FROM push
+        WHERE id = (SELECT push FROM claim WHERE flow = ? AND key = ? AND value = ?)
+        """, [.exact(claim.flow), .exact(claim.key), .exact(claim.value)], Push.init)
+      if let found { pushes[found.id] = found }
+    }
+    for source in sources {
+      let found = try first(
+        "SELECT \(Push.columns) FROM push WHERE side = ? AND source = ? AND action = 'create'",
+        [.side(source.side), .id(source.id)], Push.init)
+      if let found { pushes[found.id] = found }
+    }
+    return pushes.values.sorted { $0.id < $1.id }
+  }
+
+  func unansweredCreates(on side: Side) throws -> [Push] {
+    try all(
+      """
+      SELECT \(Push.columns) FROM push WHERE action = 'create' AND state = 'unanswered' AND side = ? ORDER BY id
+      """, [.side(side.other)], Push.init)
+  }
+
+  func unsettledPushes() throws -> [Push] { try all("SELECT \(Push.columns) FROM push ORDER BY id", [], Push.init) }
+
+  func event(_ id: Int64) throws -> StoredEvent? {
+    try first("SELECT \(StoredEvent.columns) FROM event WHERE id = ?", [.int(id)], StoredEvent.init)
+  }
+
+  func link(_ id: Int64) throws -> Link? {
+    try first("SELECT \(Link.columns) FROM link WHERE id = ?", [.int(id)], Link.init)
+  }
+
+  func hold(_ id: Int64) throws -> Hold? {
+    try first("SELECT \(Hold.columns) FROM hold WHERE id = ?", [.int(id)], Hold.init)
+  }
+
+  func record(_ key: RecordKey) throws -> RecordState? {
+    try first(
+      "SELECT \(RecordState.columns) FROM record WHERE side = ? AND id = ?", [.side(key.side), .id(key.id)],
+      RecordState.init)
+  }
+
+  func records(on side: Side, after id: RecordID?, limit: Int) throws -> [RecordState] {
+    guard let id else {
+      return try all(
+        "SELECT \(RecordState.columns) FROM record WHERE side = ? ORDER BY id LIMIT ?", [.side(side), .int(limit)],
+        RecordState.init)
+    }
+    return try all(
+      "SELECT \(RecordState.columns) FROM record WHERE side = ? AND id > ? ORDER BY id LIMIT ?",
+      [.side(side), .id(id), .int(limit)], RecordState.init)
+  }
+
+  func value(_ name: String) throws -> String? {
+    try first("SELECT value FROM setting WHERE name = ?", [.exact(name)]) { try $0.exact(0) } ?? nil
+  }
+
+  func counts() throws -> StoreCounts {
+    var counts = StoreCounts()
+    let states =
+      try all("SELECT state, count(*), min(received_at) FROM event WHERE state < 3 GROUP BY state") {
+        ($0.number(0), $0.number(1), $0.time(2))
+      } + all("SELECT state, count(*) FROM event WHERE state >= 5 GROUP BY state") { ($0.number(0), $0.number(1), nil) }
+    for (code, count, oldest) in states {
+      guard let state = EventState(code: code) else { throw Damage(what: "an event in state \(code)") }
+      counts.events[state] = count
+      if let oldest { counts.oldestPending = min(oldest, counts.oldestPending ?? oldest) }
+    }
+    for (flow, count) in try all("SELECT flow, count FROM active_links WHERE count > 0", [], { ($0.text(0), $0.number(1)) })
+    {
+      if let flow { counts.activeLinks[flow] = count }
+    }
+    let holds = try all("SELECT kind, count(*) FROM hold WHERE state = 'open' GROUP BY kind") {
+      (try $0.choice(0, "a hold") as Hold.Kind, $0.number(1))
+    }
+    for (kind, count) in holds { counts.openHolds[kind] = count }
+    return counts
+  }
+}

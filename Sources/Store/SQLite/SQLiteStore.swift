@@ -1,0 +1,184 @@
+import Dispatch
+import GRDB
+import JSON
+import Mapping
+import Sync
+
+/// A store in one SQLite file (and its `-wal`, `-shm` and `.lock` beside it), which one process at a time may open.
+public final class SQLiteStore: Store, Sendable {
+  let connections: Connections
+  let writer: Writer
+  private let readers: Readers
+  private let checkpointer: Checkpointer?
+  private let lock: FileLock?
+  private let isInline: Bool
+  private let threads = DispatchGroup()
+
+  /// Opens the store at `path`, makes it where there is none, and brings an older one to this version.
+  ///
+  /// `holder` is what a second process is told about this one, in a word: its command. `inline` does everything on the
+  /// caller's thread before it returns: for simulations. `observe` is told of each commit, on the writer's thread.
+  public convenience init(
+    path: String, holder: String = "customer-sync", inline: Bool = false,
+    observe: @escaping @Sendable (CommitSample) -> Void = { _ in }
+  ) throws(StoreError) {
+    let lock = try FileLock(path: path + ".lock", holder: holder)
+    try self.init(Connections(path: path, isInline: inline), lock: lock, isInline: inline, observe: observe)
+  }
+
+  /// A store in memory, inline: everything happens on the caller's thread before it returns.
+  public convenience init(inMemory observe: @escaping @Sendable (CommitSample) -> Void = { _ in }) throws(StoreError) {
+    try self.init(Connections(), lock: nil, isInline: true, observe: observe)
+  }
+
+  private init(
+    _ connections: Connections, lock: FileLock?, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void
+  ) throws(StoreError) {
+    self.connections = connections
+    self.lock = lock
+    self.isInline = isInline
+    readers = Readers(connections.readers)
+    let checkpointer = connections.checkpoints.map { Checkpointer(queue: $0) }
+    self.checkpointer = checkpointer
+    let writer = try translating {
+      try Writer(
+        queue: connections.writer, isInline: isInline, observe: observe,
+        logGrew: { checkpointer?.logGrew(to: $0) })
+    }
+    self.writer = writer
+    guard !isInline else { return }
+    let threads = threads
+    threads.enter()
+    // The lock lasts as long as the thread may write.
+    writer.start { [lock] in withExtendedLifetime(lock) { threads.leave() } }
+    threads.enter()
+    checkpointer?.start(full: { writer.finishCheckpoint() }, ended: { threads.leave() })
+  }
+
+  deinit {
+    writer.stop()
+    checkpointer?.stop()
+  }
+
+  // MARK: Writing
+
+  public func append(
+    _ event: NewEvent, completion: @escaping @Sendable (Result<Receipt, StoreError>) -> Void
+  ) {
+    writer.submit(
+      WriteRequest(
+        work: { ledger, db in
+          let receipt = try ledger.append(event, db)
+          return { completion(.success(receipt)) }
+        }, failed: { completion(.failure($0)) }))
+  }
+
+  public func commit(_ changes: Changes) async throws(StoreError) -> Committed {
+    try await write { ledger, db in try ledger.apply(changes, db) }
+  }
+
+  public func setValue(_ value: String?, for name: String) async throws(StoreError) {
+    try await write { _, db in
+      if value == nil {
+        try db.run("DELETE FROM setting WHERE name = ?", [.exact(name)])
+      } else {
+        try db.run(
+          "INSERT INTO setting VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+          [.exact(name), .exact(value)])
+      }
+    }
+  }
+
+  public func probe() async throws(StoreError) {
+    try await write { _, db in
+      try db.run("INSERT INTO meta VALUES('probe', x'00') ON CONFLICT DO UPDATE SET value = excluded.value")
+    }
+  }
+
+  /// Makes one change durable.
+  func write<T: Sendable>(_ work: @escaping @Sendable (Ledger, Database) throws -> T) async throws(StoreError) -> T {
+    let result: Result<T, StoreError> = await withCheckedContinuation { continuation in
+      writer.submit(
+        WriteRequest(
+          work: { ledger, db in
+            let value = try work(ledger, db)
+            return { continuation.resume(returning: .success(value)) }
+          }, failed: { continuation.resume(returning: .failure($0)) }))
+    }
+    return try result.get()
+  }
+
+  // MARK: Reading
+
+  public func due(by time: Timestamp, limit: Int) async throws(StoreError) -> DueWork {
+    try readers.read { try $0.due(by: time, limit: limit) }
+  }
+  public func event(_ id: Int64) async throws(StoreError) -> StoredEvent? { try readers.read { try $0.event(id) } }
+  public func unit(of key: RecordKey) async throws(StoreError) -> UnitState {
+    try readers.read { try $0.unit(of: key) }
+  }
+  public func creates(claiming claims: [Push.Claim], sources: [RecordKey]) async throws(StoreError) -> [Push] {
+    try readers.read { try $0.creates(claiming: claims, sources: sources) }
+  }
+  public func unansweredCreates(on side: Side) async throws(StoreError) -> [Push] {
+    try readers.read { try $0.unansweredCreates(on: side) }
+  }
+  public func unsettledPushes() async throws(StoreError) -> [Push] { try readers.read { try $0.unsettledPushes() } }
+  public func link(_ id: Int64) async throws(StoreError) -> Link? { try readers.read { try $0.link(id) } }
+  public func hold(_ id: Int64) async throws(StoreError) -> Hold? { try readers.read { try $0.hold(id) } }
+  public func record(_ key: RecordKey) async throws(StoreError) -> RecordState? {
+    try readers.read { try $0.record(key) }
+  }
+  public func records(on side: Side, after id: RecordID?, limit: Int) async throws(StoreError) -> [RecordState] {
+    try readers.read { try $0.records(on: side, after: id, limit: limit) }
+  }
+  public func value(_ name: String) async throws(StoreError) -> String? { try readers.read { try $0.value(name) } }
+  public func isForgotten(_ key: RecordKey) async throws(StoreError) -> Bool {
+    try readers.read { db in
+      let hash = try SipHash(of: db)
+      return try db.first("SELECT 1 FROM forgotten WHERE hash = ?", [.int(hash.record(key))]) { _ in true } ?? false
+    }
+  }
+
+  public func events(_ query: ListQuery) async throws(StoreError) -> Listing<StoredEvent> {
+    try await list { try $0.events(query) }
+  }
+  public func links(_ query: ListQuery) async throws(StoreError) -> Listing<Link> {
+    try await list { try $0.links(query) }
+  }
+  public func holds(_ kind: Hold.Kind, _ query: ListQuery) async throws(StoreError) -> Listing<Hold> {
+    try await list { try $0.holds(kind, query) }
+  }
+  public func history(_ query: ListQuery) async throws(StoreError) -> Listing<HistoryEntry> {
+    try await list { try $0.history(query) }
+  }
+  public func counts() async throws(StoreError) -> StoreCounts { try await list { try $0.counts() } }
+
+  /// Reads what may take a while, on a thread of its own.
+  func list<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(StoreError) -> T {
+    if isInline { return try readers.read(body) }
+    let result: Result<T, StoreError> = await withCheckedContinuation { continuation in
+      connections.lists.asyncUnsafeRead { database in
+        do throws(StoreError) {
+          continuation.resume(returning: .success(try translating { try database.get().reading(body) }))
+        } catch { continuation.resume(returning: .failure(error)) }
+      }
+    }
+    return try result.get()
+  }
+
+  // MARK: The end
+
+  /// Commits what waits, empties the log into the file and lets go of it.
+  public func close() async {
+    writer.stop()
+    checkpointer?.stop()
+    await withCheckedContinuation { continuation in
+      threads.notify(queue: .global()) { continuation.resume() }
+    }
+    // A log that stays is read when the store is opened again.
+    writer.truncateLog { _ in }
+    try? connections.close()
+    lock?.release()
+  }
+}

@@ -1,0 +1,200 @@
+import Foundation
+import GRDB
+
+/// How long a commit took, and how many requests shared it.
+public struct CommitSample: Sendable, Hashable {
+  public var duration: Duration
+  public var batch: Int
+}
+
+/// A change that waits for its commit.
+struct WriteRequest: Sendable {
+  /// Makes the change, and returns what to do after the commit. May run once more, after a rollback, when another
+  /// request of its batch fails.
+  let work: @Sendable (Ledger, Database) throws -> @Sendable () -> Void
+  let failed: @Sendable (StoreError) -> Void
+}
+
+/// Makes changes durable: requests that come while a commit runs share the next one. There is no waiting for fuller
+/// batches: the disk gathers them.
+///
+/// `@unchecked Sendable`: `waiting`, `isClosed`, `wantsCheckpoint` and `truncations` are touched under `condition` only; `ledger` and
+/// `frames` only within `queue`, which lets in one thread at a time.
+final class Writer: @unchecked Sendable {
+  private static let largestBatch = 512
+
+  let queue: DatabaseQueue
+  private let isInline: Bool
+  private let ledger: Ledger
+  private let frames: LogFrames
+  private let observe: @Sendable (CommitSample) -> Void
+  private let logGrew: @Sendable (Int) -> Void
+  private let condition = NSCondition()
+  private var waiting: [WriteRequest] = []
+  private var isClosed = false
+  private var wantsCheckpoint = false
+  private var truncations: [@Sendable (Bool) -> Void] = []
+
+  /// `logGrew` is told after each commit how many pages the write-ahead log has.
+  init(
+    queue: DatabaseQueue, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void,
+    logGrew: @escaping @Sendable (Int) -> Void
+  ) throws {
+    self.queue = queue
+    self.isInline = isInline
+    self.observe = observe
+    self.logGrew = logGrew
+    (ledger, frames) = try queue.inDatabase { db in
+      var ledger: Ledger?
+      try db.inTransaction(.immediate) {
+        ledger = try Ledger(db)
+        return .commit
+      }
+      guard let ledger else { throw Damage(what: "nothing was read") }
+      return (ledger, LogFrames(of: isInline ? nil : db))
+    }
+  }
+
+  /// Starts the writer's thread; `ended` runs on it after the last commit.
+  func start(ended: @escaping @Sendable () -> Void) {
+    let thread = Thread {
+      self.queue.inDatabase { db in
+        while let batch = self.next(db) {
+          for followUp in self.commit(batch, db) { followUp() }
+        }
+      }
+      ended()
+    }
+    thread.name = "store-writer"
+    thread.stackSize = 1 << 20
+    thread.start()
+  }
+
+  func submit(_ request: WriteRequest) {
+    if isInline {
+      condition.lock()
+      let isClosed = isClosed
+      condition.unlock()
+      if isClosed { return request.failed(Self.closed) }
+      // What follows runs outside, since it may come back here.
+      for followUp in queue.inDatabase({ commit([request], $0) }) { followUp() }
+      return
+    }
+    condition.lock()
+    let isClosed = isClosed
+    if !isClosed {
+      waiting.append(request)
+      if waiting.count == 1 { condition.signal() }
+    }
+    condition.unlock()
+    if isClosed { request.failed(Self.closed) }
+  }
+
+  /// Nothing is taken any more; what waits is still committed.
+  func stop() {
+    condition.lock()
+    isClosed = true
+    condition.signal()
+    condition.unlock()
+  }
+
+  /// Asks for the little that a checkpoint beside the writer can't catch up with, so that the log starts anew.
+  func finishCheckpoint() {
+    condition.lock()
+    wantsCheckpoint = true
+    condition.signal()
+    condition.unlock()
+  }
+
+  /// Empties the write-ahead log; `completion` is told false when a reader, or another program, stands in the way.
+  func truncateLog(_ completion: @escaping @Sendable (Bool) -> Void) {
+    condition.lock()
+    let runsHere = isInline || isClosed
+    if !runsHere {
+      truncations.append(completion)
+      condition.signal()
+    }
+    condition.unlock()
+    if runsHere { completion(queue.inDatabase(Self.truncateLog)) }
+  }
+
+  private static func truncateLog(_ db: Database) -> Bool {
+    (try? db.number("PRAGMA wal_checkpoint(TRUNCATE)")) == 0
+  }
+
+  private static let closed = StoreError.unavailable("it is closed")
+
+  private func next(_ db: Database) -> [WriteRequest]? {
+    condition.lock()
+    while waiting.isEmpty && truncations.isEmpty && !isClosed && !wantsCheckpoint { condition.wait() }
+    let checkpoints = wantsCheckpoint
+    wantsCheckpoint = false
+    let truncations = truncations
+    self.truncations = []
+    let batch = Array(waiting.prefix(Self.largestBatch))
+    waiting.removeFirst(batch.count)
+    let isOver = batch.isEmpty && isClosed
+    condition.unlock()
+    // One that fails is tried again when the log has grown further.
+    if checkpoints { _ = try? db.number("PRAGMA wal_checkpoint(PASSIVE)") }
+    if !truncations.isEmpty {
+      let isEmpty = Self.truncateLog(db)
+      for completion in truncations { completion(isEmpty) }
+    }
+    return isOver ? nil : batch
+  }
+
+  /// Returns what is to be done now that it is known how the requests ended.
+  private func commit(_ batch: [WriteRequest], _ db: Database) -> [@Sendable () -> Void] {
+    guard !batch.isEmpty else { return [] }
+    let start = ContinuousClock.now
+    var outcomes: [@Sendable () -> Void] = []
+    do {
+      do {
+        outcomes = try transaction(db) { try batch.map { try $0.work(ledger, db) } }
+      } catch let error where batch.count > 1 && !StoreError(error).concernsEveryone {
+        outcomes = try transaction(db) { try batch.map { try attempt($0, db) } }
+      }
+    } catch {
+      let reason = StoreError(error)
+      return batch.map { request in { request.failed(reason) } }
+    }
+    observe(CommitSample(duration: ContinuousClock.now - start, batch: batch.count))
+    logGrew(frames.count)
+    return outcomes
+  }
+
+  private func transaction<T>(_ db: Database, _ body: () throws -> T) throws -> T {
+    do {
+      try db.run("BEGIN IMMEDIATE")
+      let result = try body()
+      try ledger.finish(db)
+      try db.run("COMMIT")
+      ledger.committed()
+      return result
+    } catch {
+      // SQLite may have rolled back by itself.
+      if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") }
+      ledger.rollBack()
+      throw error
+    }
+  }
+
+  /// Runs one request so that its failure is its own.
+  private func attempt(_ request: WriteRequest, _ db: Database) throws -> @Sendable () -> Void {
+    let mark = ledger.mark
+    try db.run("SAVEPOINT request")
+    do {
+      let outcome = try request.work(ledger, db)
+      try db.run("RELEASE request")
+      return outcome
+    } catch {
+      let reason = StoreError(error)
+      if reason.concernsEveryone || !db.isInsideTransaction { throw error }
+      try db.run("ROLLBACK TO request")
+      try db.run("RELEASE request")
+      ledger.rollBack(to: mark)
+      return { request.failed(reason) }
+    }
+  }
+}
