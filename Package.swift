@@ -9,6 +9,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -47,7 +48,7 @@ let package = Package(
     room("Mapping", ["JSON"]),
     room("Documents", ["Mapping", "JSON", yams]),
     room("Sync", ["Mapping", "JSON"]),
-    room("Store", ["Sync", "Mapping", "JSON", grdb]),
+    room("Store", ["Sync", "Mapping", "JSON", grdb, sqlite]),
     room("Connectors", ["HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     room(
       "Service",
@@ -76,5 +77,6 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
+    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb]),
   ]
 )
