@@ -1,3 +1,4 @@
+import Connectors
 import Mapping
 
 extension Configuration {
