@@ -65,7 +65,9 @@ let package = Package(
       ],
       swiftSettings: settings),
 
-    tests("Connectors", ["Connectors", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
+    tests(
+      "Connectors",
+      ["Connectors", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
