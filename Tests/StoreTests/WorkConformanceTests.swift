@@ -10,9 +10,8 @@ struct WorkConformanceTests {
   private func filledLink() -> Link {
     var link = Link(flow: "guests", invoiced: RecordID("1"), pms: RecordID("p1"), createdAt: at(1))
     link.agreed = [
-      "name": AgreedPair(invoiced: "Ann", pms: "ann", fingerprint: "f"),
-      "absent": AgreedPair(invoiced: nil, pms: .null, fingerprint: ""),
-      "base": AgreedPair(invoiced: .null, pms: nil, fingerprint: "f", isBaseOnly: true),
+      "name": AgreedPair(invoiced: "Ann", pms: "ann"), "absent": AgreedPair(invoiced: nil, pms: .null),
+      "base": AgreedPair(invoiced: .null, pms: nil, isBaseOnly: true),
     ]
     link.invoicedEdits = ["name": Edit(at: at(4), value: nil), "null": Edit(at: at(5), value: .null)]
     link.pmsEdits = ["name": Edit(at: at(6), value: ["deep": [1, true]])]
@@ -137,10 +136,11 @@ struct WorkConformanceTests {
         group.addTask {
           let claim = Push.Claim(flow: "guests", key: "email", value: "\(index % 100)")
           let push = newPush(.create, source: pms("\(index)"), target: nil, claims: [claim])
-          return (try? await store.commit {
-            $0.pushes = [push]
-            $0.followUps = [newEvent("follow \(index)")]
-          }) != nil
+          return
+            (try? await store.commit {
+              $0.pushes = [push]
+              $0.followUps = [newEvent("follow \(index)")]
+            }) != nil
         }
         group.addTask { (try? await store.append(newEvent("e\(index)"))) != nil }
       }
@@ -308,7 +308,7 @@ struct WorkConformanceTests {
         changes.records.append(record)
       }
       var link = Link(flow: "guests", invoiced: i.id, pms: p.id, createdAt: at(1))
-      link.agreed["name"] = AgreedPair(invoiced: .string(secret + "agreed"), pms: nil, fingerprint: "f")
+      link.agreed["name"] = AgreedPair(invoiced: .string(secret + "agreed"), pms: nil)
       changes.links = [link]
       var push = newPush(
         .create, source: i, target: nil,

@@ -45,7 +45,8 @@ extension Hold {
     ]
     if hold.id == 0 {
       try db.run(
-        "INSERT INTO hold(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        "INSERT INTO hold(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        values)
       return db.lastInsertedRowID
     }
     values.append(.int(hold.id))

@@ -55,7 +55,8 @@ extension Database {
       if seen.insert(key).inserted { keys.append(key) }
     }
     let next = try first(
-      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]) { $0.time(0) }
+      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]
+    ) { $0.time(0) }
     return DueWork(keys: keys, next: next ?? nil)
   }
 
@@ -131,7 +132,8 @@ extension Database {
       counts.events[state] = count
       if let oldest { counts.oldestPending = min(oldest, counts.oldestPending ?? oldest) }
     }
-    for (flow, count) in try all("SELECT flow, count FROM active_links WHERE count > 0", [], { ($0.text(0), $0.number(1)) })
+    for (flow, count) in try all(
+      "SELECT flow, count FROM active_links WHERE count > 0", [], { ($0.text(0), $0.number(1)) })
     {
       if let flow { counts.activeLinks[flow] = count }
     }

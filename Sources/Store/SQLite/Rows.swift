@@ -24,7 +24,7 @@ extension Database {
 
   /// A number that is always there: a count, a pragma.
   func number(_ sql: String, _ values: [DatabaseValue] = []) throws -> Int64 {
-    try first(sql, values) { $0[0] as Int64? } .flatMap(\.self) ?? 0
+    try first(sql, values) { $0[0] as Int64? }.flatMap(\.self) ?? 0
   }
 }
 
