@@ -9,7 +9,6 @@ let settings: [SwiftSetting] = [
 ]
 
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -48,7 +47,7 @@ let package = Package(
     room("Mapping", ["JSON"]),
     room("Documents", ["Mapping", "JSON", yams]),
     room("Sync", ["Mapping", "JSON"]),
-    room("Store", ["Sync", "Mapping", "JSON", grdb, sqlite]),
+    room("Store", ["Sync", "Mapping", "JSON", grdb]),
     room("Connectors", ["HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     room(
       "Service",
@@ -79,6 +78,5 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
-    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb]),
   ]
 )

@@ -9,7 +9,8 @@ struct ClockOffset: Sendable {
   mutating func note(date: Int64, sent: Timestamp, received: Timestamp) {
     let (earliest, overflow) = date.multipliedReportingOverflow(by: 1000)
     if overflow { return }
-    let seen = earliest - received.milliseconds...max(earliest + 999 - sent.milliseconds, earliest - received.milliseconds)
+    let seen =
+      earliest - received.milliseconds...max(earliest + 999 - sent.milliseconds, earliest - received.milliseconds)
     // Apart from what was seen before: one of the clocks was set.
     bounds = bounds.map { $0.overlaps(seen) ? $0.clamped(to: seen) : seen } ?? seen
   }

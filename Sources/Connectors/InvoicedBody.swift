@@ -68,7 +68,8 @@ enum InvoicedBody {
       }
     }
     if map.count > InvoicedLimits.metadataKeys, map.count > (fresh["metadata"]?.object?.count ?? 0) {
-      throw refusal(of: JSONPath([metadata]), "metadata takes \(InvoicedLimits.metadataKeys) keys, and this makes \(map.count)")
+      throw refusal(
+        of: JSONPath([metadata]), "metadata takes \(InvoicedLimits.metadataKeys) keys, and this makes \(map.count)")
     }
     body.set(.object(map), at: JSONPath([metadata]))
     return body
@@ -82,7 +83,8 @@ enum InvoicedBody {
 
   private static func texts(_ map: JSONValue) -> JSONValue {
     .object(
-      JSONObject((map.object?.members ?? []).filter { !isNothing($0.value) }.map { (key: $0.key, value: text($0.value)) }))
+      JSONObject(
+        (map.object?.members ?? []).filter { !isNothing($0.value) }.map { (key: $0.key, value: text($0.value)) }))
   }
 
   private static func text(_ value: JSONValue) -> JSONValue {

@@ -90,9 +90,11 @@ enum InvoicedLimits {
   /// One address; what no mail system takes is left to Invoiced.
   private static func isAddress(_ text: String) -> Bool {
     let parts = text.trimmed.split(separator: "@", omittingEmptySubsequences: false)
-    return parts.count == 2 && parts.allSatisfy { part in
-      !part.isEmpty && part.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && !",;<>".unicodeScalars.contains($0) }
-    }
+    return parts.count == 2
+      && parts.allSatisfy { part in
+        !part.isEmpty
+          && part.unicodeScalars.allSatisfy { !$0.properties.isWhitespace && !",;<>".unicodeScalars.contains($0) }
+      }
   }
 
   private static func metadataMisfits(_ change: Assignment, counting keys: inout Set<String>) -> [Misfit] {
@@ -108,7 +110,9 @@ enum InvoicedLimits {
       keys.insert(key)
       let bytes = (value.string ?? value.text).utf8.count
       if bytes > metadataValueBytes {
-        let problem = ("has \(bytes) bytes, and Invoiced's metadata takes \(metadataValueBytes)", "shorten it on the PMS")
+        let problem = (
+          "has \(bytes) bytes, and Invoiced's metadata takes \(metadataValueBytes)", "shorten it on the PMS"
+        )
         misfits.append(misfit(change.path, value, problem))
       }
       if key.utf8.count > metadataKeyBytes || key.isEmpty {

@@ -136,7 +136,8 @@ actor OAuthTokens {
   /// A refusal of our credentials is a 401 whatever the endpoint's status: it pauses the side (rule 19).
   private func refusal(_ response: HTTPResponse) -> ConnectorError {
     let refusal = Refusal(response, showing: PlainText(hiding: secrets), now: now())
-    let message = "no access token: the token endpoint answered \(response.status)"
+    let message =
+      "no access token: the token endpoint answered \(response.status)"
       + (refusal.message.isEmpty ? "" : ": " + refusal.message)
     switch response.status {
     case 500...: return .notSent(side, message)

@@ -66,7 +66,8 @@ extension ListPlace {
 extension PageWalk {
   fileprivate init?(_ value: JSONValue) {
     guard let remembered = value["remembered"]?.string, let steps = value["steps"]?.int64,
-      let patience = value["patience"]?.int64, 0...Int64(Self.mostPatience) ~= steps, 0...Int64(Self.mostPatience) ~= patience
+      let patience = value["patience"]?.int64, 0...Int64(Self.mostPatience) ~= steps,
+      0...Int64(Self.mostPatience) ~= patience
     else { return nil }
     self.init()
     (self.remembered, self.steps, self.patience) = (remembered, Int(steps), Int(patience))

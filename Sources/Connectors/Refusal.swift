@@ -12,7 +12,8 @@ struct Refusal {
   init(_ response: HTTPResponse, showing plain: PlainText, now: Timestamp) {
     retryAfter = response.headers["Retry-After"].flatMap { Self.seconds($0, response, now) }
     if 300..<400 ~= response.status {
-      message = plain("a redirect" + (response.headers["Location"].map { " to \($0)" } ?? "") + ", which is not followed")
+      message = plain(
+        "a redirect" + (response.headers["Location"].map { " to \($0)" } ?? "") + ", which is not followed")
       property = nil
       return
     }

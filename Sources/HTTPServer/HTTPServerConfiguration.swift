@@ -37,7 +37,7 @@ public struct TLSConfiguration: Sendable, Equatable {
 }
 
 /// `HOST:PORT`, with an IPv6 address in brackets: `0.0.0.0:8080`, `[::1]:0`. Port 0 lets the system choose.
-public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
+public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   public var host: String
   public var port: Int
 
@@ -47,15 +47,27 @@ public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
   }
 
   public init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    let digits = text[text.index(after: colon)...]
+    guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let port = UInt16(digits) else { return nil }
     var host = text[..<colon]
     if host.first == "[", host.last == "]" {
       host = host.dropFirst().dropLast()
-    } else if host.contains(":") {
+      guard host.contains(":"), host.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: ":") }) else {
+        return nil
+      }
+    } else if !host.utf8.allSatisfy(Self.isHostByte) {
       return nil
     }
     guard !host.isEmpty else { return nil }
     self.init(host: String(host), port: Int(port))
+  }
+
+  private static func isHostByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+    default: false
+    }
   }
 
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

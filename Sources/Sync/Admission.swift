@@ -36,7 +36,8 @@ extension Planner {
     let keys = candidates.map(\.observation.key)
     if candidates.count > 1 {
       return .ambiguous(
-        candidates: keys, why: "\(candidates.count) records of \(first.observation.key.side.title) match by \(first.by)")
+        candidates: keys, why: "\(candidates.count) records of \(first.observation.key.side.title) match by \(first.by)"
+      )
     }
     if let obstacle = first.obstacle {
       return .ambiguous(candidates: keys, why: "the only match by \(first.by), \(keys[0]), \(obstacle)")

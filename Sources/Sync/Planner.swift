@@ -58,7 +58,7 @@ struct RowPlanner {
     ]
   }
 
-  private func value(_ side: Side) -> JSONValue? { raw[side] ?? nil }
+  private func value(_ side: Side) -> JSONValue? { raw[side].flatMap(\.self) }
 
   func decide(into plan: inout Plan) throws(Misfit) {
     if let source = row.onlySource {
@@ -191,7 +191,8 @@ struct RowPlanner {
         return
       }
       try push(
-        from: source, rule: 23, "the row is one-way: the edit of its copy is put back", lost: value(target), into: &plan)
+        from: source, rule: 23, "the row is one-way: the edit of its copy is put back", lost: value(target), into: &plan
+      )
       return
     }
     try push(from: source, rule: 8, "\(source.title) changed it", into: &plan)

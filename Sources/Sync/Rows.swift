@@ -1,7 +1,6 @@
-@_spi(_Unicode) import Swift
-
 import JSON
 import Mapping
+@_spi(_Unicode) import Swift
 
 extension PropertyPair {
   /// What names the row within its flow, whatever its type and converters: the two paths.

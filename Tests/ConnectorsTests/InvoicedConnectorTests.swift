@@ -43,13 +43,16 @@ struct InvoicedConnectorTests {
 
   @Test("calls a 404 and a 410 gone", arguments: [404, 410])
   func gone(status: Int) async throws {
-    let transport = ScriptedTransport(.json(#"{"type":"invalid_request","message":"No such customer"}"#, status: status))
+    let transport = ScriptedTransport(
+      .json(#"{"type":"invalid_request","message":"No such customer"}"#, status: status))
     #expect(try await InvoicedConnector.make(transport).fetch(RecordID("1")) == .gone(status: status))
   }
 
-  @Test("takes no page, empty answer or other record for the record", arguments: [
-    HTTPResponse.html, HTTPResponse(status: 204), .json("[]"), .json("{}"), .json(#"{"id":2}"#), .json("null"),
-  ])
+  @Test(
+    "takes no page, empty answer or other record for the record",
+    arguments: [
+      HTTPResponse.html, HTTPResponse(status: 204), .json("[]"), .json("{}"), .json(#"{"id":2}"#), .json("null"),
+    ])
   func unreadable(response: HTTPResponse) async {
     let error = await failure { () throws(ConnectorError) in
       try await InvoicedConnector.make(ScriptedTransport(response)).fetch(RecordID("1"))
@@ -93,19 +96,24 @@ struct InvoicedConnectorTests {
     }
   }
 
-  @Test("looks customers up by exactly what Invoiced can filter by", arguments: [
-    ("number", "C&1=%", "filter%5Bnumber%5D=C%261%3D%25"), ("email", "a+b@x.no", "filter%5Bemail%5D=a%2Bb%40x.no"),
-    ("metadata.pms_id", "C-1/..", "metadata%5Bpms_id%5D=C-1%2F.."), ("name", "Bj\u{f8}rn", "filter%5Bname%5D=Bj%C3%B8rn"),
-  ])
+  @Test(
+    "looks customers up by exactly what Invoiced can filter by",
+    arguments: [
+      ("number", "C&1=%", "filter%5Bnumber%5D=C%261%3D%25"), ("email", "a+b@x.no", "filter%5Bemail%5D=a%2Bb%40x.no"),
+      ("metadata.pms_id", "C-1/..", "metadata%5Bpms_id%5D=C-1%2F.."),
+      ("name", "Bj\u{f8}rn", "filter%5Bname%5D=Bj%C3%B8rn"),
+    ])
   func finds(property: String, value: String, query: String) async throws {
     let transport = ScriptedTransport(.json("[]"))
     #expect(try await InvoicedConnector.make(transport).find(path(property), .string(value)).isEmpty)
     #expect(transport.lines == ["GET https://api.invoiced.test/customers?\(query)&per_page=100"])
   }
 
-  @Test("says what customers can't be found by, without asking", arguments: [
-    "metadata.a b", #"metadata.a\.b"#, "metadata", "notes", "taxes[0]", "payment_source.last4",
-  ])
+  @Test(
+    "says what customers can't be found by, without asking",
+    arguments: [
+      "metadata.a b", #"metadata.a\.b"#, "metadata", "notes", "taxes[0]", "payment_source.last4",
+    ])
   func cannotFind(property: String) async {
     let transport = ScriptedTransport()
     let error = await failure { () throws(ConnectorError) in
@@ -124,29 +132,35 @@ struct InvoicedConnectorTests {
 
   @Test("follows the Link header to the end of a listing")
   func lists() async throws {
-    let next = #"<https://api.invoiced.test/customers?page=2>; rel="next", <https://api.invoiced.test/customers>; rel="first""#
+    let next =
+      #"<https://api.invoiced.test/customers?page=2>; rel="next", <https://api.invoiced.test/customers>; rel="first""#
     let transport = ScriptedTransport(
       .json(#"[{"id":1},{"id":2}]"#, ["Link": next, "X-Total-Count": "3"]),
       .json(#"[{"id":3}]"#, ["Link": #"<https://api.invoiced.test/customers?page=1>; rel="previous""#]))
     #expect(try await everything(InvoicedConnector.make(transport)) == ["1", "2", "3"])
-    #expect(transport.lines == [
-      "GET https://api.invoiced.test/customers?per_page=100", "GET https://api.invoiced.test/customers?page=2",
-    ])
+    #expect(
+      transport.lines == [
+        "GET https://api.invoiced.test/customers?per_page=100", "GET https://api.invoiced.test/customers?page=2",
+      ])
   }
 
   @Test("asks for changes from the second before, in their order")
   func listsSince() async throws {
     let transport = ScriptedTransport(.json("[]"))
     _ = try await everything(InvoicedConnector.make(transport), since: Timestamp(milliseconds: 1_772_366_400_999))
-    #expect(transport.lines == [
-      "GET https://api.invoiced.test/customers?updated_after=1772366399&sort=updated_at%20asc&per_page=100"
-    ])
+    #expect(
+      transport.lines == [
+        "GET https://api.invoiced.test/customers?updated_after=1772366399&sort=updated_at%20asc&per_page=100"
+      ])
   }
 
-  @Test("fails a pass whose next page is at another origin, and names it", arguments: [
-    "https://evil.test/customers?page=2", "http://api.invoiced.test/customers?page=2", "//evil.test/customers",
-    "https://api.invoiced.test@evil.test/", "https://api.invoiced.test:8443/customers", "https:\\\\evil.test/customers",
-  ])
+  @Test(
+    "fails a pass whose next page is at another origin, and names it",
+    arguments: [
+      "https://evil.test/customers?page=2", "http://api.invoiced.test/customers?page=2", "//evil.test/customers",
+      "https://api.invoiced.test@evil.test/", "https://api.invoiced.test:8443/customers",
+      "https:\\\\evil.test/customers",
+    ])
   func foreignPages(link: String) async {
     let transport = ScriptedTransport(.json(#"[{"id":1}]"#, ["Link": "<\(link)>; rel=next"]))
     let error = await failure { () throws(ConnectorError) in
@@ -235,7 +249,8 @@ struct InvoicedConnectorTests {
     #expect(transport.bodies[3] == ["metadata": ["a": "2"]])
   }
 
-  @Test("never writes what Invoiced refuses", arguments: ["created_at", "object", "statement_url", "sign_up_url", "id"])
+  @Test(
+    "never writes what Invoiced refuses", arguments: ["created_at", "object", "statement_url", "sign_up_url", "id"])
   func readOnly(key: String) async {
     let transport = ScriptedTransport()
     let connector = InvoicedConnector.make(transport)
@@ -270,13 +285,16 @@ struct InvoicedConnectorTests {
     let events = try await InvoicedConnector.make(transport).events(since: noon, relatedTo: RecordID("5"))
     #expect(events?.compactMap { $0["id"]?.int64 } == [1, 2])
     #expect(events?[0]["data"]?["object"] == ["id": 5])
-    #expect(transport.lines == [
-      "GET https://api.invoiced.test/events?start_date=1772366400&sort=id%20asc&related_to=customer%2C5&per_page=100",
-      "GET https://api.invoiced.test/events?page=2",
-    ])
+    #expect(
+      transport.lines == [
+        "GET https://api.invoiced.test/events?start_date=1772366400&sort=id%20asc&related_to=customer%2C5&per_page=100",
+        "GET https://api.invoiced.test/events?page=2",
+      ])
   }
 
-  @Test("sends a key of another length as its digest", arguments: ["short", String(repeating: "k", count: 65), "b\u{e4}d-key"])
+  @Test(
+    "sends a key of another length as its digest",
+    arguments: ["short", String(repeating: "k", count: 65), "b\u{e4}d-key"])
   func keys(key: String) async throws {
     let transport = ScriptedTransport(.json(#"{"id":7,"name":"Acme"}"#, status: 201))
     _ = try await InvoicedConnector.make(transport).create(["name": "Acme"], idempotencyKey: key)

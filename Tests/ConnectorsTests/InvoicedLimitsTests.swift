@@ -9,10 +9,12 @@ struct InvoicedLimitsTests {
     InvoicedConnector.make(ScriptedTransport()).misfits(in: changes)
   }
 
-  @Test("count bytes, and let exactly as many pass", arguments: [
-    ("name", 255), ("number", 32), ("payment_terms", 255), ("address1", 1000), ("city", 255), ("tax_id", 255),
-    ("metadata.segment", 255), ("attention_to", 255), ("phone", 255),
-  ])
+  @Test(
+    "count bytes, and let exactly as many pass",
+    arguments: [
+      ("name", 255), ("number", 32), ("payment_terms", 255), ("address1", 1000), ("city", 255), ("tax_id", 255),
+      ("metadata.segment", 255), ("attention_to", 255), ("phone", 255),
+    ])
   func bytes(property: String, most: Int) {
     let fitting = String(repeating: "a", count: most - 2) + "\u{f8}"
     #expect(misfits(set(property, .string(fitting))).isEmpty)
@@ -22,13 +24,16 @@ struct InvoicedLimitsTests {
     #expect((found.first?.value.count ?? 99) <= 60)
   }
 
-  @Test("know the forms", arguments: [
-    ("language", "en", true), ("language", "nob", false), ("language", "\u{f8}", true), ("country", "NO", true), ("country", "no", true),
-    ("country", "NOR", false), ("country", "Norway", false), ("currency", "eur", true), ("currency", "euro", false),
-    ("type", "company", true), ("type", "firm", false), ("email", "a@b.no", true), ("email", " a@b.no ", true),
-    ("email", "a.b.no", false), ("email", "a@b@c", false), ("email", "a@b, c@d", false), ("email", "", true),
-    ("name", "", false), ("number", "", false), ("type", "", false), ("notes", "", true),
-  ])
+  @Test(
+    "know the forms",
+    arguments: [
+      ("language", "en", true), ("language", "nob", false), ("language", "\u{f8}", true), ("country", "NO", true),
+      ("country", "no", true),
+      ("country", "NOR", false), ("country", "Norway", false), ("currency", "eur", true), ("currency", "euro", false),
+      ("type", "company", true), ("type", "firm", false), ("email", "a@b.no", true), ("email", " a@b.no ", true),
+      ("email", "a.b.no", false), ("email", "a@b@c", false), ("email", "a@b, c@d", false), ("email", "", true),
+      ("name", "", false), ("number", "", false), ("type", "", false), ("notes", "", true),
+    ])
   func forms(property: String, value: String, fits: Bool) {
     #expect(misfits(set(property, .string(value))).isEmpty == fits, "\(property)=\(value)")
     if value.isEmpty { #expect(misfits(set(property, .null)).isEmpty == fits) }

@@ -44,7 +44,8 @@ import Testing
   @Test(
     "other ways of rounding",
     arguments: [
-      ("2.5", .halfUp, "3"), ("-2.5", .halfUp, "-3"), ("2.49", .halfUp, "2"), ("2.9", .down, "2"), ("-2.9", .down, "-2"),
+      ("2.5", .halfUp, "3"), ("-2.5", .halfUp, "-3"), ("2.49", .halfUp, "2"), ("2.9", .down, "2"),
+      ("-2.9", .down, "-2"),
       ("2.9", .floor, "2"), ("-2.1", .floor, "-3"), ("-1e-60", .floor, "-1"), ("-2", .floor, "-2"),
     ] as [(String, ExactDecimal.Rounding, String)])
   func otherRounding(text: String, rounding: ExactDecimal.Rounding, rounded: String) throws {

@@ -1,6 +1,7 @@
 import Connectors
 import Documents
 import Foundation
+import HTTPServer
 import JSON
 import Mapping
 import Service

@@ -1,4 +1,5 @@
 import Documents
+import HTTPServer
 import Mapping
 import Signatures
 

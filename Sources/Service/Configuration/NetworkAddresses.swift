@@ -1,4 +1,5 @@
 import Glibc
+import HTTPServer
 
 /// An IPv4 or IPv6 address.
 public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
@@ -75,42 +76,7 @@ public struct AddressList: Sendable, Hashable {
   }
 }
 
-/// Where a listener binds.
-public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
-  /// A name or an address, without brackets.
-  public var host: String
-  /// 0 lets the system choose.
-  public var port: UInt16
-
-  public init(host: String, port: UInt16) {
-    self.host = host
-    self.port = port
-  }
-
-  /// Reads `0.0.0.0:8080`, `localhost:8080`, `[::1]:8080`.
-  public init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":") else { return nil }
-    let digits = text[text.index(after: colon)...]
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let port = UInt16(digits) else { return nil }
-    var host = text[..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") {
-      host = host.dropFirst().dropLast()
-      guard host.contains(":"), IPAddress(String(host)) != nil else { return nil }
-    } else if host.isEmpty || !host.utf8.allSatisfy(Self.isHostByte) {
-      return nil
-    }
-    self.init(host: String(host), port: port)
-  }
-
-  private static func isHostByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-    default: false
-    }
-  }
-
+extension ListenAddress {
   /// Only reachable from this machine.
   public var isLoopback: Bool { host.lowercased() == "localhost" || IPAddress(host)?.isLoopback == true }
-
-  public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

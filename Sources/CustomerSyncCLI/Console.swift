@@ -1,0 +1,64 @@
+import ArgumentParser
+import Glibc
+import Mapping
+import Service
+
+/// Where results and messages go: standard output and standard error.
+enum Console {
+  static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  static func message(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno != EINTR { return }
+      bytes = bytes.dropFirst(max(0, written))
+    }
+  }
+}
+
+/// The contract's exit codes (section 1); wrong usage, 64, is the argument parser's.
+extension ExitCode {
+  /// Done, and differences or conflicts were found.
+  static let differences = ExitCode(2)
+  /// Wrong configuration or mapping.
+  static let misconfigured = ExitCode(78)
+}
+
+/// What commands that need the configuration share.
+struct ConfigurationOptions: ParsableArguments {
+  @Option(name: .long, help: "The configuration file.")
+  var config = "customer-sync.yaml"
+
+  /// The configuration and its mapping; prints every problem and exits with 78 where one can't be used.
+  func load() throws -> (configuration: Configuration, mapping: Mapping) {
+    let (configuration, diagnostics) = loadConfiguration()
+    for diagnostic in diagnostics { Console.message(diagnostic.description) }
+    guard let configuration else { throw ExitCode.misconfigured }
+    let (mapping, problems) = MappingLoader.load(configuration.mapping)
+    for problem in problems { Console.message(problem.description) }
+    guard let mapping else { throw ExitCode.misconfigured }
+    return (configuration, mapping)
+  }
+
+  func loadConfiguration() -> (Configuration?, [Diagnostic]) {
+    Configuration.load(file: config, environment: Environment.variables)
+  }
+}
+
+enum Environment {
+  /// The process's environment.
+  static var variables: [String: String] {
+    var variables: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+      let pair = String(cString: text)
+      if let equals = pair.firstIndex(of: "=") {
+        variables[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+      }
+      entry += 1
+    }
+    return variables
+  }
+}

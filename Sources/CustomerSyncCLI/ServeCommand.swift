@@ -1,0 +1,90 @@
+import ArgumentParser
+import EventLoop
+import Glibc
+import HTTPServer
+import Logging
+import Mapping
+import Service
+
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run the service until SIGTERM or SIGINT.",
+    discussion: """
+      Takes Invoiced's webhooks and the PMS's callbacks in, and keeps both sides in sync. SIGTERM and SIGINT drain it; \
+      a second one ends it at once. SIGHUP reads configuration, mapping, secrets and certificates anew.
+
+      EXAMPLE
+        customer-sync serve --config customer-sync.yaml
+      """)
+
+  @OptionGroup var options: ConfigurationOptions
+
+  func run() async throws {
+    let (configuration, mapping) = try options.load()
+    let logger = Logger(label: "customer-sync") { ConsoleLog(label: $0, configuration: configuration.log) }
+    let signals: Signals
+    let service: SyncService
+    do {
+      signals = try Signals([SIGTERM, SIGINT, SIGHUP])
+      service = try await SyncService.start(configuration, mapping: mapping, logger: logger)
+    } catch let error as ServiceError {
+      Console.message("error: \(error)")
+      if case .misconfigured = error { throw ExitCode.misconfigured }
+      throw ExitCode.failure
+    }
+    logger.info(
+      "ready",
+      metadata: [
+        "listen": "\(configuration.listen.host):\(service.publicPort)",
+        "admin": "\(configuration.admin.listen.host):\(service.adminPort)", "store": "\(configuration.store)",
+      ])
+    for await signal in signals.stream {
+      if signal == SIGHUP {
+        reload(service, logger)
+        continue
+      }
+      logger.info("draining", metadata: ["drain": "\(configuration.drain)"])
+      signals.exitOnNext()
+      await service.drain(within: configuration.drain)
+      logger.info("stopped")
+      return
+    }
+  }
+
+  /// A broken file changes nothing.
+  private func reload(_ service: SyncService, _ logger: Logger) {
+    do {
+      let (configuration, mapping) = try options.load()
+      try service.reload(configuration, mapping: mapping)
+      logger.info("configuration, mapping, secrets and certificates were read anew")
+    } catch let error as ServiceError {
+      logger.error("the old configuration stays in force", metadata: ["reason": "\(error)"])
+    } catch {
+      logger.error(
+        "the old configuration stays in force", metadata: ["reason": "the new one has errors, printed above"])
+    }
+  }
+}
+
+/// The process's signals as a stream.
+final class Signals: Sendable {
+  let stream: AsyncStream<Int32>
+  private let loop: EventLoop
+  private let isLeaving = Leaving()
+
+  init(_ signals: [Int32]) throws(EventLoopError) {
+    loop = try EventLoop()
+    let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
+    self.stream = stream
+    let isLeaving = isLeaving
+    for signal in signals {
+      try loop.onSignal(signal) {
+        if signal != SIGHUP && isLeaving.isSet { _exit(130) }
+        continuation.yield(signal)
+      }
+    }
+  }
+
+  /// A further SIGTERM or SIGINT ends the process at once.
+  func exitOnNext() { isLeaving.set() }
+}

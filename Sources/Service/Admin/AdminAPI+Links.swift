@@ -1,0 +1,150 @@
+import HTTP
+import HTTPServer
+import JSON
+import Mapping
+import Store
+import Sync
+
+extension AdminAPI {
+  func links(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let query = try call.listQuery()
+    let listing = try await reading { () async throws(StoreError) in try await store.links(query) }
+    return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
+  }
+
+  /// Both sides next to each other, the agreed values, and the records' history.
+  func link(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let text = call.variable("id")
+    guard let link = try await find(link: text) else { throw .notFound("There is no link \(text).") }
+    let flow = context.mapping.flow(named: link.flow)
+    var records: [Side: JSONValue] = [:]
+    for side in Side.allCases {
+      let state = try await reading { () async throws(StoreError) in try await store.record(link.key(on: side)) }
+      records[side] = state?.last?.record
+    }
+    let properties = (flow?.properties ?? []).map { row -> JSONValue in
+      func raw(_ side: Side) -> JSONValue { records[side].flatMap { row.raw(on: side, in: $0) } ?? .null }
+      let agreed = link.agreed[row.key]
+      return [
+        "property": .string(row.invoiced.description), "pms_property": .string(row.pms.description),
+        "invoiced": raw(.invoiced), "pms": raw(.pms),
+        "agreed": agreed.map { ["invoiced": $0.invoiced ?? .null, "pms": $0.pms ?? .null] } ?? .null,
+      ]
+    }
+    var query = ListQuery(limit: 200)
+    query.record = link.invoiced.text
+    let page = query
+    let history = try await reading { () async throws(StoreError) in try await store.history(page) }
+    var object = Self.json(link).object ?? JSONObject()
+    object["properties"] = .array(properties)
+    object["history"] = .array(
+      history.items.filter { $0.invoicedID == link.invoiced && ($0.pmsID == nil || $0.pmsID == link.pms) }
+        .map { Self.json($0) })
+    return .json(.object(object))
+  }
+
+  /// A link by the store's number, or by the id of one of its records.
+  private func find(link text: String) async throws(AdminError) -> Link? {
+    if let id = Int64(text) {
+      let found = try await reading { () async throws(StoreError) in try await store.link(id) }
+      if let found { return found }
+    }
+    var query = ListQuery(limit: 2)
+    if let colon = text.firstIndex(of: ":"), let side = Side(rawValue: String(text[..<colon])) {
+      query.side = side
+      query.record = String(text[text.index(after: colon)...])
+    } else {
+      query.record = text
+    }
+    let page = query
+    let found = try await reading { () async throws(StoreError) in try await store.links(page) }.items
+    guard found.count <= 1 else {
+      throw .conflict("Several links have a record \(text): name it invoiced:\(text) or pms:\(text).")
+    }
+    return found.first
+  }
+
+  func holds(_ kind: Hold.Kind, _ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let query = try call.listQuery()
+    let listing = try await reading { () async throws(StoreError) in try await store.holds(kind, query) }
+    return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
+  }
+
+  func history(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let query = try call.listQuery()
+    let listing = try await reading { () async throws(StoreError) in try await store.history(query) }
+    return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
+  }
+
+  /// What is parked is looked at again now.
+  func retry(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let hold = try await find(hold: call.variable("id"))
+    guard let record = hold.record else {
+      throw .conflict("Parked \(hold.id) is an event that can't be read: there is no record to try again.")
+    }
+    let now = context.clock.now
+    var changes = Changes()
+    changes.closedHolds = [hold.id]
+    changes.followUps = [Self.look(at: record, now: now, context.random)]
+    try await commit(changes)
+    core.engine.notify(record)
+    return .json(["id": .number(JSONNumber(hold.id)), "state": "retrying"])
+  }
+
+  /// What is parked stays as it is until one of its values changes.
+  func discard(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    var hold = try await find(hold: call.variable("id"))
+    hold.state = .discarded
+    var changes = Changes()
+    changes.holds = [hold]
+    try await commit(changes)
+    return .json(["id": .number(JSONNumber(hold.id)), "state": "discarded"])
+  }
+
+  private func find(hold text: String) async throws(AdminError) -> Hold {
+    guard let id = Int64(text) else { throw .badRequest("\(text) is no number of a parked entry.") }
+    let found = try await reading { () async throws(StoreError) in try await store.hold(id) }
+    guard let found else { throw .notFound("There is no parked entry \(text).") }
+    return found
+  }
+
+  /// An event that asks for nothing but a look at a record.
+  static func look(at record: RecordKey, now: Timestamp, _ random: RandomSource) -> NewEvent {
+    NewEvent(
+      side: record.side, eventID: "look:\(random.idempotencyKey())", type: "record.look", kind: .seen, origin: .person,
+      record: record.id, body: [], receivedAt: now)
+  }
+
+  static func json(_ link: Link) -> JSONValue {
+    .object(
+      JSONObject([
+        ("id", .number(JSONNumber(link.id))), ("flow", .string(link.flow)), ("state", .string(link.state.rawValue)),
+        ("invoiced_id", .string(link.invoiced.text)), ("pms_id", .string(link.pms.text)),
+        ("reason", text(link.reason)), ("at", .string(link.createdAt.rfc3339)),
+        ("ended_at", text(link.endedAt?.rfc3339)),
+      ]))
+  }
+
+  static func json(_ hold: Hold) -> JSONValue {
+    .object(
+      JSONObject([
+        ("id", .number(JSONNumber(hold.id))), ("flow", text(hold.flow)), ("state", .string(hold.state.rawValue)),
+        ("cause", .string(hold.cause.rawValue)), ("side", text(hold.record?.side.rawValue)),
+        ("invoiced_id", text(hold.invoicedID?.text)), ("pms_id", text(hold.pmsID?.text)),
+        ("property", text(hold.property)), ("invoiced", hold.invoiced ?? .null), ("pms", hold.pms ?? .null),
+        ("reason", .string(hold.reason)), ("next", .string(hold.nextStep)),
+        ("attempts", .number(JSONNumber(hold.attempts))), ("at", .string(hold.at.rfc3339)),
+      ]))
+  }
+
+  static func json(_ entry: HistoryEntry) -> JSONValue {
+    .object(
+      JSONObject([
+        ("kind", .string(entry.kind.rawValue)), ("flow", text(entry.flow)), ("side", text(entry.side?.rawValue)),
+        ("invoiced_id", text(entry.invoicedID?.text)), ("pms_id", text(entry.pmsID?.text)),
+        ("property", text(entry.property)), ("old", entry.old ?? .null), ("new", entry.new ?? .null),
+        ("rule", .number(JSONNumber(entry.rule))), ("reason", .string(entry.sentence)),
+        ("event", entry.event.map { .number(JSONNumber($0)) } ?? .null), ("at", .string(entry.at.rfc3339)),
+      ]))
+  }
+}

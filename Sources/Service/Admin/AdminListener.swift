@@ -1,0 +1,50 @@
+import HTTP
+import HTTPServer
+import JSON
+import Mapping
+import Signatures
+import Store
+import Sync
+
+/// What the admin listener answers (contract section 7).
+public final class AdminListener: Sendable {
+  private let core: ServiceCore
+  private let access: AdminAccess
+
+  /// `token` is nil only on a loopback address.
+  public init(core: ServiceCore, token: Secret?) {
+    self.core = core
+    access = AdminAccess(token: token)
+  }
+
+  public func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    if request.path == "/healthz" {
+      return request.method == "GET" || request.method == "HEAD"
+        ? .json(#"{"status":"ok"}"#)
+        : .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
+    }
+    if let refusal = access.refusal(of: request) { return refusal }
+    if request.path == "/metrics" { return await metrics() }
+    return await AdminAPI(core: core).answer(request)
+  }
+
+  private func metrics() async -> HTTPResponse {
+    let context = core.context
+    var gauges = Metrics.Gauges()
+    do throws(StoreError) {
+      let counts = try await context.store.counts()
+      gauges.depth = EventState.allCases.filter(\.isPending).reduce(0) { $0 + (counts.events[$1] ?? 0) }
+      gauges.oldestSeconds = counts.oldestPending.map { max(0, context.clock.now.since($0).seconds) } ?? 0
+      gauges.parked = counts.openHolds[.parked] ?? 0
+      gauges.conflicts = counts.openHolds[.conflict] ?? 0
+      gauges.links = counts.activeLinks
+    } catch {
+      return .problem(503, detail: "\(error)", headers: ["Retry-After": "5"])
+    }
+    for flow in context.mapping.flows where gauges.links[flow.name] == nil { gauges.links[flow.name] = 0 }
+    gauges.breakerOpen = context.gates.mapValues(\.isBreakerOpen)
+    return HTTPResponse(
+      status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"],
+      body: Array(context.metrics.text(gauges).utf8))
+  }
+}

@@ -1,0 +1,155 @@
+import Connectors
+import JSON
+import Logging
+import Mapping
+import Store
+import Sync
+import Synchronization
+
+/// Works the inbox off: one unit at a time per record, many side by side.
+public final class Engine: Sendable {
+  let context: EngineContext
+  private let scheduler: Scheduler
+  private let timers: DueTimer
+  private let blocked: BlockedKeys
+
+  /// How many units are worked on at once; the sides' own limits are in their gates.
+  private static let workers = 64
+  /// How many due records are read from the store at a time.
+  private static let batch = 1000
+
+  init(context: EngineContext) {
+    self.context = context
+    let timers = DueTimer()
+    let blocked = BlockedKeys()
+    let box = SchedulerBox()
+    let worker = Worker(context: context) { wake in
+      switch wake {
+      case .at(let time): timers.bring(forwardTo: time)
+      case .now(let keys): box.notify(keys)
+      case .blocked(let side, let key): blocked.add(key, on: side)
+      }
+    }
+    scheduler = Scheduler(limit: Self.workers) { key, lease in await worker.process(key, lease) }
+    self.timers = timers
+    self.blocked = blocked
+    box.set(scheduler)
+  }
+
+  /// There is work on this record; cheap, from any thread.
+  public func notify(_ key: RecordKey) { scheduler.notify(CollectionOfOne(key)) }
+
+  /// Takes up what earlier runs left, then watches for work that falls due and for sides that answer again, until cancelled.
+  func run() async {
+    await takeUpLeftovers()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.watchDue() }
+      for side in Side.allCases { group.addTask { await self.watch(side) } }
+    }
+  }
+
+  /// Starts no more work, and returns when no push is in flight.
+  func stop() async { await scheduler.stop() }
+
+  /// A person lifted a pause: what waited for the side goes on.
+  func resumed(_ side: Side) { scheduler.notify(blocked.take(side)) }
+
+  /// Everything pending is looked at again, whatever it was waiting for.
+  private func takeUpLeftovers() async {
+    do throws(StoreError) {
+      for push in try await context.store.unsettledPushes() where push.state == .sent {
+        // A crash came between the write and its answer.
+        var left = push
+        left.state = .unanswered
+        var changes = Changes()
+        changes.pushes = [left]
+        _ = try await context.store.commit(changes)
+        scheduler.notify([push.source])
+      }
+    } catch {
+      context.logger.error("the pushes of the last run could not be read", metadata: [LogKey.error: "\(error)"])
+    }
+  }
+
+  private func watchDue() async {
+    while !Task.isCancelled {
+      var next: Timestamp?
+      do throws(StoreError) {
+        let due = try await context.store.due(by: context.clock.now, limit: Self.batch)
+        scheduler.notify(due.keys)
+        next = due.next
+        if due.keys.count == Self.batch { next = context.clock.now.adding(.milliseconds(200)) }
+      } catch {
+        next = context.clock.now.adding(.seconds(1))
+      }
+      await timers.wait(until: next, clock: context.clock)
+    }
+  }
+
+  /// Probes a side that is down or paused by itself, and sets what waited going when it answers.
+  private func watch(_ side: Side) async {
+    let gate = context.gate(side)
+    while !Task.isCancelled {
+      do { try await context.clock.sleep(for: context.settings.breakerProbe) } catch { return }
+      guard gate.needsProbe else { continue }
+      do throws(ConnectorError) {
+        try await context.connector(side).probe()
+        gate.probed()
+        context.logger.info("a side answers again", metadata: [LogKey.side: "\(side.rawValue)"])
+        if gate.closedReason == nil { resumed(side) }
+      } catch {
+        context.logger.debug(
+          "a side is still down", metadata: [LogKey.side: "\(side.rawValue)", LogKey.error: "\(error)"])
+      }
+    }
+  }
+}
+
+/// The scheduler's workers tell it of more work; it is set once, before they run.
+private final class SchedulerBox: Sendable {
+  private let scheduler = Mutex<Scheduler?>(nil)
+  func set(_ scheduler: Scheduler) { self.scheduler.withLock { $0 = scheduler } }
+  func notify(_ keys: [RecordKey]) { scheduler.withLock { $0 }?.notify(keys) }
+}
+
+/// Records whose work waits for a side to let calls through again.
+private final class BlockedKeys: Sendable {
+  private let keys = Mutex<[Side: Set<RecordKey>]>([:])
+
+  func add(_ key: RecordKey, on side: Side) { keys.withLock { _ = $0[side, default: []].insert(key) } }
+  func take(_ side: Side) -> [RecordKey] { keys.withLock { $0.removeValue(forKey: side) ?? [] }.sorted() }
+}
+
+/// Sleeps until the next work is due, or until earlier work turns up.
+private final class DueTimer: Sendable {
+  private struct State {
+    var brought: Timestamp?
+    var sleeper: Task<Void, Never>?
+    var until: Timestamp?
+  }
+  private let state = Mutex(State())
+
+  func bring(forwardTo time: Timestamp) {
+    state.withLock { state in
+      if state.brought.map({ time < $0 }) ?? true { state.brought = time }
+      if state.until.map({ time < $0 }) ?? true { state.sleeper?.cancel() }
+    }
+  }
+
+  func wait(until time: Timestamp?, clock: any ServiceClock) async {
+    let sleeper = state.withLock { state -> Task<Void, Never> in
+      let until = [time, state.brought].compactMap(\.self).min()
+      state.brought = nil
+      state.until = until
+      let span = until.map { max($0.since(clock.now), .milliseconds(1)) } ?? .seconds(3600)
+      let task = Task<Void, Never> { try? await clock.sleep(for: span) }
+      state.sleeper = task
+      return task
+    }
+    await withTaskCancellationHandler {
+      await sleeper.value
+    } onCancel: {
+      sleeper.cancel()
+    }
+  }
+}

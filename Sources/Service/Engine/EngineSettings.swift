@@ -1,0 +1,28 @@
+import Sync
+
+/// What the configuration says of the engine (contract section 3).
+public struct EngineSettings: Sendable {
+  public struct SideLimits: Sendable {
+    public var concurrency: Int
+    /// Calls a second; nil for no limit.
+    public var rate: Double?
+
+    public init(concurrency: Int, rate: Double? = nil) {
+      self.concurrency = concurrency
+      self.rate = rate
+    }
+  }
+
+  public var invoiced = SideLimits(concurrency: 4)
+  public var pms = SideLimits(concurrency: 8)
+  public var retryFirst: Duration = .seconds(1)
+  public var retryMost: Duration = .seconds(15 * 60)
+  public var giveUp: Duration = .seconds(48 * 3600)
+  public var breakerFailures = 5
+  public var breakerProbe: Duration = .seconds(10)
+  public var loopPushes = 20
+  public var loopWindow: Duration = .seconds(600)
+  public var confirm: Duration = .seconds(60)
+
+  public init() {}
+}

@@ -1,0 +1,80 @@
+import JSON
+import Mapping
+import Store
+import Sync
+
+/// Why work on a unit stops before it is done.
+enum Interruption: Error {
+  /// Trouble that passes: again with backoff, and counted.
+  case retry(reason: String, after: Int?)
+  /// To be looked at again at a certain time, which is no failure.
+  case later(Timestamp, reason: String)
+  /// The side lets no calls through.
+  case blocked(Side, reason: String)
+  /// Another worker has the other record; the scheduler brings this one back.
+  case busy
+  /// The record waits for a change or a person.
+  case parked(EventState, reason: String)
+  /// The store can't do its part.
+  case store(StoreError)
+}
+
+/// One unit in a worker's hands: what was loaded, what was learnt since, and what is still to be made durable.
+struct Work {
+  let key: RecordKey
+  let lease: Scheduler.Lease
+  var link: Link?
+  var records: [RecordKey: RecordState]
+  var events: [StoredEvent]
+  var pushes: [Push]
+  var holds: [Hold]
+  /// Not committed yet.
+  var changes = Changes()
+  /// Sides whose record was fetched, or answered a push, while this unit was in hand.
+  var fresh: Set<Side> = []
+  /// Holds that this planning found to be still true.
+  var confirmedHolds: Set<Int64> = []
+  /// How many writes this unit has made.
+  var writes = 0
+  /// How the events end when nothing else is said.
+  var outcome: (state: EventState, reason: String?) = (.done, nil)
+
+  init(key: RecordKey, lease: Scheduler.Lease, unit: UnitState) {
+    self.key = key
+    self.lease = lease
+    link = unit.link
+    records = unit.records
+    events = unit.events
+    pushes = unit.pushes
+    holds = unit.holds
+  }
+
+  var cause: Int64? { events.first?.id }
+
+  func state(of key: RecordKey, now: Timestamp) -> RecordState {
+    records[key] ?? RecordState(key: key, firstSeenAt: now)
+  }
+
+  mutating func set(_ state: RecordState) {
+    records[state.key] = state
+    changes.records.removeAll { $0.key == state.key }
+    changes.records.append(state)
+  }
+
+  mutating func set(_ link: Link) {
+    self.link = link
+    changes.links = [link]
+  }
+
+  mutating func note(
+    _ kind: HistoryEntry.Kind, side: Side? = nil, property: String? = nil, old: JSONValue? = nil,
+    new: JSONValue? = nil, rule: Int, _ sentence: String, at: Timestamp
+  ) {
+    changes.history.append(
+      HistoryEntry(
+        kind: kind, flow: link?.flow ?? records[key]?.flow,
+        invoicedID: link?.invoiced ?? (key.side == .invoiced ? key.id : nil),
+        pmsID: link?.pms ?? (key.side == .pms ? key.id : nil), side: side, property: property, old: old, new: new,
+        rule: rule, sentence: sentence, at: at, event: cause))
+  }
+}

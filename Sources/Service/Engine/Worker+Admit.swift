@@ -1,0 +1,196 @@
+import Connectors
+import JSON
+import Mapping
+import Store
+import Sync
+
+/// A record that isn't linked: matched, else created on the other side (rules 11 to 13).
+extension Worker {
+  func admit(_ work: inout Work) async throws(Interruption) {
+    guard let state = work.records[work.key], state.presence == .alive, let seen = state.last else {
+      work.outcome = (.done, "the record is gone")
+      return
+    }
+    if let apart = state.apart {
+      work.outcome = (.done, "kept apart: \(apart)")
+      return
+    }
+    guard let flow = context.mapping.flow(owning: seen.record, on: work.key.side) else {
+      work.outcome = (.done, "no flow covers it")
+      return
+    }
+    if state.flow != flow.name {
+      var owned = state
+      owned.flow = flow.name
+      work.set(owned)
+    }
+    if flow.live < .links {
+      work.outcome = (.held, "flow \(flow.name) only observes")
+      return
+    }
+    if try await settleOwnCreate(&work, seen, flow) { return }
+    let creation: (record: JSONValue, properties: [Push.Property], claims: [Push.Claim])
+    do throws(Misfit) {
+      creation = try Planner.creation(of: seen, flow: flow, idPath: context.connector(work.key.side).idPath)
+    } catch {
+      throw park(
+        &work, .misfit, basis: "\(error.property) \(error.value) \(error.reason)",
+        reason: "\(work.key) in flow \(flow.name): property '\(error.property)' = \(error.value) \(error.reason)",
+        nextStep: error.nextStep)
+    }
+    try await waitForCreates(creation.claims, state, &work)
+    if try await match(seen, flow, &work) { return }
+    try await create(creation, seen, flow, &work)
+  }
+
+  /// A record with a claimed match key, or first seen while creates on its side were unanswered, waits for them (rule 12).
+  private func waitForCreates(_ claims: [Push.Claim], _ state: RecordState, _ work: inout Work)
+    async throws(Interruption)
+  {
+    let blocking: [Push]
+    do throws(StoreError) {
+      let claiming = try await context.store.creates(claiming: claims, sources: [])
+      let unanswered = try await context.store.unansweredCreates(on: work.key.side)
+      blocking = claiming + unanswered.filter { $0.sentAt <= state.firstSeenAt }
+    } catch {
+      throw .store(error)
+    }
+    guard let first = blocking.first(where: { $0.source != work.key }) else { return }
+    throw .later(
+      now.adding(min(context.settings.confirm, .seconds(1))),
+      reason: "waits for the create that is under way for \(first.source)")
+  }
+
+  // MARK: Matching
+
+  /// Links the record with its one candidate, or parks it; false when there is none.
+  private func match(_ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption) -> Bool {
+    var found = try await byReference(seen, flow, &work)
+    var admission = Planner.admit(work.key, candidates: found)
+    for key in flow.match where admission == nil {
+      found = try await byKey(key, seen, flow, &work)
+      admission = Planner.admit(work.key, candidates: found)
+    }
+    switch admission {
+    case nil, .create: return false
+    case .ambiguous(let candidates, let why):
+      let names = candidates.map(\.description).joined(separator: ", ")
+      throw park(
+        &work, .ambiguous, basis: names + " " + seen.record.text.count.description,
+        reason: "\(work.key) can't be matched in flow \(flow.name): \(why) (candidates: \(names))",
+        nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID, or correct the match keys")
+    case .link(let other, let why):
+      try await link(seen, with: other, flow, why: why, &work)
+      return true
+    }
+  }
+
+  private func byReference(_ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption)
+    -> [Candidate]
+  {
+    let side = seen.key.side
+    var found: [Observation] = []
+    if let id = flow.reference(in: seen.record, on: side) {
+      let fetched = try await call(side.other, work) { (connector) async throws(ConnectorError) in
+        try await connector.fetch(id)
+      }
+      if case .found(let other) = fetched { found.append(other) }
+    }
+    let connector = context.connector(side.other)
+    if let path = flow.reference(on: side.other), connector.abilities.finds {
+      let value: JSONValue =
+        side.other == .invoiced
+        ? .string(seen.key.id.text) : seen.key.json(in: seen.record, idPath: context.connector(side).idPath)
+      let hits = try await call(side.other, work) { (connector) async throws(ConnectorError) in
+        try await connector.find(path, value)
+      }
+      for hit in hits where flow.reference(in: hit.record, on: side.other) == seen.key.id {
+        if !found.contains(where: { $0.key == hit.key }) { found.append(hit) }
+      }
+    }
+    var candidates: [Candidate] = []
+    for other in found {
+      candidates.append(
+        Candidate(observation: other, obstacle: try await obstacle(other, flow), by: "the stored reference"))
+    }
+    return candidates
+  }
+
+  private func byKey(_ key: MatchKey, _ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption)
+    -> [Candidate]
+  {
+    let side = seen.key.side
+    guard let text = flow.matchText(key, of: seen.record, on: side),
+      let value = flow.searchValue(key, of: seen.record, on: side)
+    else { return [] }
+    let hits = try await search(side.other, key, value, work)
+    // Searches lie: every hit is compared again.
+    let found = hits.filter { flow.matchText(key, of: $0.record, on: side.other) == text }
+    guard !found.isEmpty else { return [] }
+    var rivals: [RecordKey] = []
+    if let own = seen.record[key.path(on: side)] {
+      rivals = try await search(side, key, own, work)
+        .filter { $0.key != seen.key && flow.matchText(key, of: $0.record, on: side) == text }.map(\.key)
+    }
+    var candidates: [Candidate] = []
+    for other in found {
+      candidates.append(
+        Candidate(
+          observation: other, obstacle: try await obstacle(other, flow), by: "\(key.path(on: side))", rivals: rivals))
+    }
+    return candidates
+  }
+
+  private func search(_ side: Side, _ key: MatchKey, _ value: JSONValue, _ work: Work) async throws(Interruption)
+    -> [Observation]
+  {
+    guard context.connector(side).abilities.finds else { return [] }
+    return try await call(side, work) { (connector) async throws(ConnectorError) in
+      try await connector.find(key.path(on: side), value)
+    }
+  }
+
+  /// Why a candidate can't be linked with; it counts all the same (rule 11).
+  private func obstacle(_ other: Observation, _ flow: Flow) async throws(Interruption) -> String? {
+    do throws(StoreError) {
+      let unit = try await context.store.unit(of: other.key)
+      if let link = unit.link, link.state != .ended {
+        return "is linked already with \(link.key(on: other.key.side.other))"
+      }
+      if unit.records[other.key]?.apart != nil { return "is kept apart" }
+    } catch {
+      throw .store(error)
+    }
+    let owner = context.mapping.flow(owning: other.record, on: other.key.side)
+    if owner?.name != flow.name {
+      return owner.map { "belongs to flow \($0.name)" } ?? "is covered by no flow"
+    }
+    return nil
+  }
+
+  /// Forms the link, and goes on as with any linked pair.
+  func link(_ seen: Observation, with other: Observation, _ flow: Flow, why: String, _ work: inout Work)
+    async throws(Interruption)
+  {
+    guard work.lease.take(other.key) else { throw .busy }
+    let (invoiced, pms) = seen.key.side == .invoiced ? (seen, other) : (other, seen)
+    work.set(Link(flow: flow.name, invoiced: invoiced.key.id, pms: pms.key.id, createdAt: now))
+    if work.records[other.key] == nil { work.set(RecordState(key: other.key, firstSeenAt: now)) }
+    accept(other, &work)
+    if flow.live < .updates { baseOnly(&work, flow, invoiced.record, pms.record) }
+    work.note(.linked, rule: 11, "\(invoiced.key) and \(pms.key) were linked: \(why)", at: now)
+    try await commit(&work)
+    try await syncLink(&work)
+  }
+
+  /// A link made while the flow can't write keeps both values as its base (rule 23).
+  private func baseOnly(_ work: inout Work, _ flow: Flow, _ invoiced: JSONValue, _ pms: JSONValue) {
+    guard var link = work.link else { return }
+    for row in flow.properties {
+      link.agreed[row.key] = AgreedPair(
+        invoiced: row.raw(on: .invoiced, in: invoiced), pms: row.raw(on: .pms, in: pms), fingerprint: row.fingerprint,
+        isBaseOnly: true)
+    }
+    work.set(link)
+  }
+}

@@ -1,0 +1,150 @@
+import Connectors
+import JSON
+import Logging
+import Mapping
+import Store
+import Sync
+
+/// Creates: written down and claimed before they are sent, looked up when they went unanswered (rule 12).
+extension Worker {
+  func create(
+    _ creation: (record: JSONValue, properties: [Push.Property], claims: [Push.Claim]), _ seen: Observation,
+    _ flow: Flow, _ work: inout Work
+  ) async throws(Interruption) {
+    let target = seen.key.side.other
+    guard flow.create.allows(on: target) else {
+      work.outcome = (.done, "flow \(flow.name) creates nothing on \(target.title)")
+      return
+    }
+    guard flow.live >= .creates else {
+      work.outcome = (.held, "flow \(flow.name) is live only up to \(flow.live.rawValue)")
+      return
+    }
+    let assignments = creation.properties.map { Assignment($0.path, $0.sent) }
+    if let misfit = context.connector(target).misfits(in: assignments).first {
+      throw park(
+        &work, .misfit, basis: "\(misfit.property) \(misfit.value) \(misfit.reason)",
+        reason: "\(work.key) in flow \(flow.name): property '\(misfit.property)' = \(misfit.value) \(misfit.reason)",
+        nextStep: misfit.nextStep)
+    }
+    let basis = assignments.map { "\($0.path)=\($0.value.text)" }.joined(separator: "; ")
+    if let filed = work.holds.first(where: { $0.cause == .rejected && $0.basis == basis }) {
+      work.confirmedHolds.insert(filed.id)
+      throw .parked(filed.state == .discarded ? .done : .parked, reason: filed.reason)
+    }
+    var push = Push(
+      action: .create, flow: flow.name, source: seen.key, target: nil, link: nil, properties: creation.properties,
+      claims: creation.claims, idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
+    work.changes.pushes.append(push)
+    do throws(StoreError) {
+      push.id = try await context.store.commit(work.changes).pushes.first ?? 0
+      work.changes = Changes()
+    } catch .claimed {
+      work.changes.pushes = []
+      throw .later(now.adding(.milliseconds(200)), reason: "waits for another create with the same match key")
+    } catch {
+      throw .store(error)
+    }
+    let written = try await send(push, &work) { (connector) async throws(ConnectorError) in
+      try await connector.create(creation.record, idempotencyKey: push.idempotencyKey)
+    }
+    guard let written else { return }
+    work.writes += 1
+    guard let id = written.id else {
+      var left = push
+      left.state = .unanswered
+      work.changes.pushes.append(left)
+      throw .later(
+        push.sentAt.adding(context.settings.confirm), reason: "the answer to a create did not name the new record")
+    }
+    try await created(push, RecordKey(target, id), answer: written.observation, seen, flow, &work)
+  }
+
+  /// The new record is known: the link is formed, and what the target made of it is judged.
+  private func created(
+    _ push: Push, _ key: RecordKey, answer: Observation?, _ seen: Observation, _ flow: Flow, _ work: inout Work
+  ) async throws(Interruption) {
+    guard work.lease.take(key) else { throw .busy }
+    let (invoiced, pms) = key.side == .pms ? (seen.key.id, key.id) : (key.id, seen.key.id)
+    work.set(Link(flow: flow.name, invoiced: invoiced, pms: pms, createdAt: now))
+    if work.records[key] == nil { work.set(RecordState(key: key, firstSeenAt: now)) }
+    if let answer {
+      accept(answer, own: Set(push.properties.compactMap(\.row)), &work)
+    } else {
+      try await fetch(key, &work)
+    }
+    guard let made = work.records[key]?.last, var link = work.link else { return }
+    link.agree(Planner.settle(push, answer: made.record, flow: flow).agreed)
+    work.set(link)
+    work.fresh.insert(key.side)
+    work.changes.settledPushes.append(push.id)
+    work.pushes.removeAll { $0.id == push.id }
+    work.note(
+      .linked, side: key.side, rule: 12, "\(key) was created for \(seen.key), and the two are linked", at: now)
+    context.logger.info("created", metadata: [LogKey.record: "\(key)", LogKey.source: "\(seen.key)"])
+    try await commit(&work)
+    try await syncLink(&work)
+  }
+
+  /// An own create without an answer is looked up, not before `confirm` has passed; true when the unit is done by that.
+  func settleOwnCreate(_ work: inout Work, _ seen: Observation, _ flow: Flow) async throws(Interruption) -> Bool {
+    guard let push = work.pushes.first(where: { $0.action == .create && $0.source == work.key }) else { return false }
+    let due = push.sentAt.adding(context.settings.confirm)
+    if now < due { throw .later(due, reason: "whether the record was created is looked up") }
+    var sawSearch = false
+    for search in lookups(push, seen, flow) {
+      sawSearch = true
+      let hits = try await call(push.side, work) { (connector) async throws(ConnectorError) in
+        try await connector.find(search.path, search.value)
+      }
+      let found = hits.filter { search.matches($0.record) }
+      if found.count == 1 {
+        try await created(push, found[0].key, answer: nil, seen, flow, &work)
+        return true
+      }
+      if found.count > 1 {
+        let names = found.map(\.key.description).joined(separator: ", ")
+        throw park(
+          &work, .ambiguous, basis: names, reason: "\(work.key) may have been created as any of \(names)",
+          nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
+      }
+    }
+    guard sawSearch else {
+      throw park(
+        &work, .unansweredCreate, basis: "\(push.id)",
+        reason:
+          "whether \(work.key) was created on \(push.side.title) is not known, and flow \(flow.name) has no reference or match key to look it up by",
+        nextStep:
+          "look on \(push.side.title), then link it by hand (customer-sync links link) or: customer-sync parked retry ID"
+      )
+    }
+    // Conclusively not there: settled, and planned afresh with a key of its own.
+    work.changes.settledPushes.append(push.id)
+    work.pushes.removeAll { $0.id == push.id }
+    try await commit(&work)
+    return false
+  }
+
+  private struct Lookup {
+    var path: JSONPath
+    var value: JSONValue
+    var matches: (JSONValue) -> Bool
+  }
+
+  private func lookups(_ push: Push, _ seen: Observation, _ flow: Flow) -> [Lookup] {
+    guard context.connector(push.side).abilities.finds else { return [] }
+    var lookups: [Lookup] = []
+    if let path = flow.reference(on: push.side), let sent = push.properties.first(where: { $0.path == path }) {
+      lookups.append(
+        Lookup(path: path, value: sent.sent) { flow.reference(in: $0, on: push.side) == seen.key.id })
+    }
+    for key in flow.match {
+      guard let sent = push.properties.first(where: { $0.path == key.path(on: push.side) }),
+        let text = flow.matchText(key, of: seen.record, on: seen.key.side)
+      else { continue }
+      lookups.append(
+        Lookup(path: sent.path, value: sent.sent) { flow.matchText(key, of: $0, on: push.side) == text })
+    }
+    return lookups
+  }
+}

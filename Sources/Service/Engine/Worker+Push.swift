@@ -1,0 +1,191 @@
+import Connectors
+import JSON
+import Logging
+import Mapping
+import Store
+import Sync
+
+/// One push: written down, sent, and its answer judged.
+extension Worker {
+  /// Pushes what a plan wants written to `side`: its properties, or else its reference.
+  func push(_ plan: Plan, to side: Side, _ flow: Flow, _ work: inout Work) async throws(Interruption) {
+    guard let link = work.link, let base = work.records[link.key(on: side)]?.last else { return }
+    let isReference = plan.changes(to: side).isEmpty
+    let changes = isReference ? plan.references[side].map { [$0] } ?? [] : plan.changes(to: side)
+    let assignments = changes.map { Assignment($0.path, $0.value) }
+    try checkLimits(assignments, side, flow, &work)
+    let basis = assignments.map { "\($0.path)=\($0.value.text)" }.joined(separator: "; ")
+    if let filed = work.holds.first(where: { $0.cause == .rejected && $0.basis == basis }) {
+      work.confirmedHolds.insert(filed.id)
+      closeStaleHolds(&work)
+      throw .parked(filed.state == .discarded ? .done : .parked, reason: filed.reason)
+    }
+    var push = Push(
+      action: isReference ? .reference : .update, flow: flow.name, source: link.key(on: side.other),
+      target: base.key.id,
+      link: link.id,
+      properties: changes.map {
+        Push.Property(row: $0.row?.key, path: $0.path, former: $0.former, sent: $0.value, source: $0.source)
+      },
+      idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
+    work.changes.pushes.append(push)
+    push.id = try await commit(&work).pushes.first ?? 0
+
+    let written = try await send(push, &work) { (connector) async throws(ConnectorError) in
+      try await connector.update(assignments, of: base, idempotencyKey: push.idempotencyKey)
+    }
+    guard let written else { return }
+    work.writes += 1
+    work.fresh.insert(side)
+    if let answer = written.observation {
+      accept(answer, own: Set(changes.compactMap { $0.row?.key }), &work)
+    } else {
+      try await fetch(base.key, &work)
+    }
+    guard let seen = work.records[base.key]?.last else { return }
+    try await settle(push, changes, seen: seen, flow, &work)
+  }
+
+  private func checkLimits(_ assignments: [Assignment], _ side: Side, _ flow: Flow, _ work: inout Work)
+    throws(Interruption)
+  {
+    guard let misfit = context.connector(side).misfits(in: assignments).first else { return }
+    throw park(
+      &work, .misfit, basis: "\(misfit.side.rawValue) \(misfit.property) \(misfit.value) \(misfit.reason)",
+      reason: "flow \(flow.name): property '\(misfit.property)' = \(misfit.value) \(misfit.reason)",
+      nextStep: misfit.nextStep)
+  }
+
+  /// Takes the answer over, property by property (rule 9).
+  private func settle(_ push: Push, _ changes: [Plan.Change], seen: Observation, _ flow: Flow, _ work: inout Work)
+    async throws(Interruption)
+  {
+    let settled = Planner.settle(push, answer: seen.record, flow: flow)
+    if var link = work.link {
+      link.agree(settled.agreed)
+      work.set(link)
+    }
+    for (change, property) in zip(changes, push.properties) {
+      work.note(
+        .pushed, side: push.side, property: property.path.description, old: property.former, new: property.sent,
+        rule: change.rule, change.sentence, at: now)
+      if let lost = change.lost {
+        work.note(
+          .resolved, side: push.side, property: property.path.description, old: lost, new: property.sent,
+          rule: change.rule, "the value \(lost.text) lost: \(change.sentence)", at: now)
+      }
+    }
+    context.logger.info(
+      "pushed",
+      metadata: [
+        LogKey.record: "\(seen.key)", LogKey.action: "\(push.action.rawValue)",
+        LogKey.properties: "\(push.properties.map(\.path.description).joined(separator: ","))",
+      ])
+    guard settled.refused.isEmpty else {
+      // Perhaps an answer from before the write: a second look after `confirm` decides.
+      var doubted = push
+      doubted.state = .doubted
+      doubted.properties = settled.refused
+      work.changes.pushes.append(doubted)
+      throw .later(
+        push.sentAt.adding(context.settings.confirm),
+        reason:
+          "\(seen.key) answered with the former value of \(settled.refused.map(\.path.description).joined(separator: ", "))"
+      )
+    }
+    work.changes.settledPushes.append(push.id)
+  }
+
+  /// Sends a push; nil when the target had changed and the unit is to be planned again.
+  func send<Result: Sendable>(
+    _ push: Push, _ work: inout Work, _ body: (any Connector) async throws(ConnectorError) -> Result
+  ) async throws(Interruption) -> Result? {
+    let side = push.side
+    let gate = context.gate(side)
+    if let reason = gate.closedReason {
+      work.changes.settledPushes.append(push.id)
+      throw .blocked(side, reason: reason)
+    }
+    let start = now
+    do throws(ConnectorError) {
+      let result = try await gate.call(for: work.key) { () throws(ConnectorError) in
+        try await body(context.connector(side))
+      }
+      context.metrics.pushed(side, push.action, .ok, now.since(start))
+      return result
+    } catch {
+      return try await failed(push, error, &work)
+    }
+  }
+
+  private func failed<Result>(_ push: Push, _ error: ConnectorError, _ work: inout Work) async throws(Interruption)
+    -> Result?
+  {
+    let side = push.side
+    if Self.mayHaveBeenDone(error) {
+      var left = push
+      left.state = .unanswered
+      work.changes.pushes.append(left)
+      context.metrics.pushed(side, push.action, .retried, nil)
+      if push.action == .create {
+        throw .later(
+          push.sentAt.adding(context.settings.confirm), reason: "\(error); whether it was created is looked up first")
+      }
+      throw interruption(for: error, side)
+    }
+    work.changes.settledPushes.append(push.id)
+    switch error.status {
+    case 409, 412:
+      // Planned again on what the target is now.
+      context.metrics.pushed(side, push.action, .retried, nil)
+      guard push.action != .create, work.writes < 5, let target = push.target else {
+        if push.action == .create { break }
+        throw .retry(reason: "\(error)", after: nil)
+      }
+      work.writes += 1
+      work.fresh.remove(side)
+      try await fetch(RecordKey(side, target), &work)
+      return nil
+    case 404 where push.action != .create, 410 where push.action != .create:
+      context.metrics.pushed(side, push.action, .retried, nil)
+      work.fresh.remove(side)
+      if let target = push.target { try await fetch(RecordKey(side, target), &work) }
+      return nil
+    default: break
+    }
+    if Self.isPassing(error) || context.gate(side).closedReason != nil {
+      context.metrics.pushed(side, push.action, .retried, nil)
+      throw interruption(for: error, side)
+    }
+    context.metrics.pushed(side, push.action, .parked, nil)
+    let what = push.properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ")
+    let named = error.property.map { ", naming '\($0)'" } ?? ""
+    throw park(
+      &work, .rejected, basis: what,
+      reason:
+        "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was sent",
+      nextStep: "correct the value on one side (it is tried again by itself then), or: customer-sync parked retry ID")
+  }
+
+  /// Whether a write that failed this way may have happened all the same.
+  private static func mayHaveBeenDone(_ error: ConnectorError) -> Bool {
+    switch error {
+    case .unanswered, .unreadable, .cancelled: true
+    case .notSent: false
+    case .refused(_, let status, _, _, _): status >= 500 || status == 408
+    }
+  }
+
+  private static func isPassing(_ error: ConnectorError) -> Bool {
+    switch error {
+    case .notSent, .unanswered, .cancelled: true
+    case .unreadable: false
+    case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
+    }
+  }
+}
+
+extension ConnectorError {
+  /// The property that a refusal names.
+  var property: String? { if case .refused(_, _, _, let property, _) = self { property } else { nil } }
+}

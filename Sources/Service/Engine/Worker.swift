@@ -1,0 +1,232 @@
+import Connectors
+import JSON
+import Logging
+import Mapping
+import Store
+import Sync
+
+/// Works one unit off: observes its records, plans, pushes, and makes the outcome durable.
+///
+/// Every source of change comes this way: webhooks, callbacks, backfill, reconcile, replay, a person's decision.
+struct Worker: Sendable {
+  let context: EngineContext
+  /// Tells the engine that work is due at a time, or that other records are to be looked at.
+  let wake: @Sendable (Wake) -> Void
+
+  enum Wake: Sendable {
+    case at(Timestamp)
+    case now([RecordKey])
+    case blocked(Side, RecordKey)
+  }
+
+  var now: Timestamp { context.clock.now }
+
+  func process(_ key: RecordKey, _ lease: Scheduler.Lease) async {
+    do throws(StoreError) {
+      let unit = try await context.store.unit(of: key)
+      guard !unit.events.isEmpty || !unit.pushes.isEmpty else { return }
+      var work = Work(key: key, lease: lease, unit: unit)
+      do throws(Interruption) {
+        try await carryOut(&work)
+        try await finish(&work)
+      } catch {
+        try await interrupted(&work, by: error)
+      }
+    } catch {
+      // Nothing was lost: the events are still pending.
+      context.logger.error(
+        "the store failed while a record was worked on",
+        metadata: [
+          LogKey.record: "\(key)", LogKey.error: "\(error)",
+        ])
+      wake(.at(now.adding(context.settings.retryFirst)))
+    }
+  }
+
+  private func carryOut(_ work: inout Work) async throws(Interruption) {
+    if let link = work.link {
+      for side in Side.allCases where !work.lease.take(link.key(on: side)) { throw .busy }
+    }
+    for key in work.records.keys.sorted() where work.events.contains(where: { $0.key == key }) {
+      try await observe(key, &work)
+    }
+    if work.records[work.key] == nil, work.events.contains(where: { $0.key == work.key }) {
+      try await observe(work.key, &work)
+    }
+    wakeSleepingLink(&work)
+    if work.link?.state == .active {
+      try await syncLink(&work)
+    } else {
+      try await admit(&work)
+    }
+  }
+
+  /// A link that slept while a record was gone goes on when it is seen again (rule 14, `ignore`).
+  private func wakeSleepingLink(_ work: inout Work) {
+    guard var link = work.link, link.state == .asleep,
+      Side.allCases.allSatisfy({ work.records[link.key(on: $0)]?.presence == .alive })
+    else { return }
+    link.state = .active
+    link.reason = nil
+    work.set(link)
+  }
+
+  /// Everything is done: the events are, and holds that are no longer true are closed.
+  private func finish(_ work: inout Work) async throws(Interruption) {
+    closeStaleHolds(&work)
+    for event in work.events {
+      work.changes.events.append(
+        EventOutcome(
+          id: event.id, state: work.outcome.state, attempts: event.attempts + 1, reason: work.outcome.reason, at: now))
+    }
+    try await commit(&work)
+    if work.writes > 0 {
+      for event in work.events {
+        context.metrics.lag(event.event.side, now.since(event.event.receivedAt))
+      }
+    }
+  }
+
+  func closeStaleHolds(_ work: inout Work) {
+    let stale = work.holds.filter { hold in
+      hold.kind != .deletion && !work.confirmedHolds.contains(hold.id) && hold.id != 0
+    }
+    work.changes.closedHolds += stale.map(\.id)
+    work.holds.removeAll { hold in stale.contains { $0.id == hold.id } }
+  }
+
+  private func interrupted(_ work: inout Work, by interruption: Interruption) async throws(StoreError) {
+    let state: EventState
+    var due: Timestamp?
+    var reason: String
+    var counts = true
+    switch interruption {
+    case .busy: return
+    case .store(let error): throw error
+    case .parked(let kind, reason: let why):
+      (state, reason) = (kind, why)
+    case .later(let at, reason: let why):
+      (state, reason, due, counts) = (.retrying, why, at, false)
+    case .blocked(let side, reason: let why):
+      (state, reason, counts) = (.retrying, why, false)
+      due = now.adding(max(context.settings.breakerProbe, .seconds(60)))
+      wake(.blocked(side, work.key))
+    case .retry(reason: let why, let after):
+      (state, reason) = (.retrying, why)
+      let attempts = work.events.map(\.attempts).max() ?? 0
+      let first = work.events.map(\.event.receivedAt).min() ?? now
+      if now.since(first) > context.settings.giveUp {
+        try await park(&work, because: why)
+        return
+      }
+      due = now.adding(after.map { .seconds($0) } ?? backoff(attempts))
+    }
+    for event in work.events {
+      work.changes.events.append(
+        EventOutcome(
+          id: event.id, state: state, attempts: event.attempts + (counts ? 1 : 0), dueAt: due, reason: reason, at: now))
+    }
+    if state == .parked || state == .conflict || state == .held {
+      context.logger.warning("work waits", metadata: [LogKey.record: "\(work.key)", LogKey.reason: "\(reason)"])
+    }
+    _ = try await context.store.commit(work.changes)
+    if let due { wake(.at(due)) }
+  }
+
+  /// After 48 hours of trying, work waits for a person (rule 19).
+  private func park(_ work: inout Work, because reason: String) async throws(StoreError) {
+    var hold = Hold(
+      kind: .parked, cause: .gaveUp, flow: work.link?.flow, record: work.key, basis: reason,
+      reason: "\(work.key) was tried for too long: \(reason)",
+      nextStep: "put right what is named, then: customer-sync parked retry ID", at: now)
+    hold.event = work.cause
+    work.changes.holds.append(hold)
+    for event in work.events {
+      work.changes.events.append(
+        EventOutcome(id: event.id, state: .parked, attempts: event.attempts + 1, reason: hold.reason, at: now))
+    }
+    _ = try await context.store.commit(work.changes)
+  }
+
+  /// Exponential, with full jitter (rule 19).
+  private func backoff(_ attempts: Int) -> Duration {
+    let doubled = context.settings.retryFirst * (1 << min(attempts, 20))
+    let most = min(doubled, context.settings.retryMost)
+    return max(most * context.random.fraction(), .milliseconds(10))
+  }
+
+  // MARK: Parts that the steps share
+
+  /// Makes what was learnt so far durable.
+  @discardableResult
+  func commit(_ work: inout Work) async throws(Interruption) -> Committed {
+    guard !work.changes.isEmpty else { return Committed() }
+    do throws(StoreError) {
+      let committed = try await context.store.commit(work.changes)
+      work.changes = Changes()
+      if let id = committed.link { work.link?.id = id }
+      return committed
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  /// One call to a side; trouble becomes an interruption.
+  func call<Result: Sendable>(
+    _ side: Side, _ work: Work, _ body: (any Connector) async throws(ConnectorError) -> Result
+  ) async throws(Interruption) -> Result {
+    let gate = context.gate(side)
+    if let reason = gate.closedReason { throw .blocked(side, reason: reason) }
+    do throws(ConnectorError) {
+      return try await gate.call(for: work.key) { () throws(ConnectorError) in
+        try await body(context.connector(side))
+      }
+    } catch {
+      throw interruption(for: error, side)
+    }
+  }
+
+  /// What trouble with a call that wrote nothing means.
+  func interruption(for error: ConnectorError, _ side: Side) -> Interruption {
+    if let reason = context.gate(side).closedReason { return .blocked(side, reason: reason) }
+    if case .refused(_, _, _, _, let after) = error { return .retry(reason: "\(error)", after: after) }
+    return .retry(reason: "\(error)", after: nil)
+  }
+
+  /// Files a hold and stops; one that is filed for the same basis stays as it is (rule 20).
+  func park(
+    _ work: inout Work, _ cause: Hold.Cause, row: PropertyPair? = nil, basis: String, reason: String, nextStep: String
+  ) -> Interruption {
+    if let filed = work.holds.first(where: { $0.cause == cause && $0.row == row?.key && $0.basis == basis }) {
+      work.confirmedHolds.insert(filed.id)
+      closeStaleHolds(&work)
+      return filed.state == .discarded ? .parked(.done, reason: reason) : .parked(.parked, reason: reason)
+    }
+    work.changes.holds.append(hold(work, .parked, cause, row: row, basis: basis, reason: reason, nextStep: nextStep))
+    work.note(
+      .parked, side: work.key.side, property: row?.path(on: work.key.side).description, rule: 20, reason, at: now)
+    return .parked(.parked, reason: reason)
+  }
+
+  func hold(
+    _ work: Work, _ kind: Hold.Kind, _ cause: Hold.Cause, row: PropertyPair?, basis: String, reason: String,
+    nextStep: String
+  ) -> Hold {
+    var hold = Hold(
+      kind: kind, cause: cause, flow: work.link?.flow ?? work.records[work.key]?.flow, record: work.key, basis: basis,
+      reason: reason, nextStep: nextStep, at: now)
+    hold.link = work.link.flatMap { $0.id == 0 ? nil : $0.id }
+    hold.invoicedID = work.link?.invoiced ?? (work.key.side == .invoiced ? work.key.id : nil)
+    hold.pmsID = work.link?.pms ?? (work.key.side == .pms ? work.key.id : nil)
+    hold.event = work.cause
+    if let row {
+      hold.row = row.key
+      hold.property = row.path(on: work.key.side).description
+      if let link = work.link {
+        hold.invoiced = work.records[link.key(on: .invoiced)]?.last.flatMap { row.raw(on: .invoiced, in: $0.record) }
+        hold.pms = work.records[link.key(on: .pms)]?.last.flatMap { row.raw(on: .pms, in: $0.record) }
+      }
+    }
+    return hold
+  }
+}

@@ -1,0 +1,110 @@
+import Connectors
+import EventLoop
+import HTTPClient
+import HTTPServer
+import Logging
+import Mapping
+import Store
+import Sync
+
+/// What works on the store, with or without listeners: the commands use it too while no service runs.
+public final class ServiceCore: Sendable {
+  public let engine: Engine
+  let context: EngineContext
+  private let clientLoop: EventLoop
+  private let clients: [HTTPClient]
+
+  public var store: any Store { context.store }
+  public var metrics: Metrics { context.metrics }
+
+  /// Opens the store; `purpose` names the command to whoever finds it in use.
+  public init(_ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String) throws(ServiceError) {
+    let metrics = Metrics()
+    let store: any Store
+    switch configuration.store {
+    case .sqlite(let path):
+      do throws(StoreError) {
+        store = try SQLiteStore(path: path, holder: purpose) { sample in
+          metrics.committed(seconds: sample.duration.seconds, batch: sample.batch)
+        }
+      } catch {
+        throw .failed("\(error)")
+      }
+    case .postgres:
+      throw .misconfigured("store: this build keeps its store in SQLite only; write sqlite:FILE")
+    }
+    do {
+      clientLoop = try EventLoop()
+      let invoiced = try HTTPClient(
+        loop: clientLoop,
+        configuration: HTTPClientConfiguration(
+          timeout: configuration.invoiced.timeout, ca: configuration.invoiced.ca,
+          maxConnectionsPerHost: configuration.invoiced.concurrency))
+      let pms = try HTTPClient(
+        loop: clientLoop,
+        configuration: HTTPClientConfiguration(
+          timeout: configuration.pms.timeout, ca: configuration.pms.ca,
+          maxConnectionsPerHost: configuration.pms.concurrency))
+      clients = [invoiced, pms]
+      let clock = SystemClock()
+      context = EngineContext(
+        store: store,
+        connectors: [
+          .invoiced: InvoicedConnector(
+            url: configuration.invoiced.url, apiKey: configuration.invoiced.apiKey,
+            timeout: configuration.invoiced.timeout, transport: invoiced, now: { clock.now }),
+          .pms: PMSConnector(configuration.pms.endpoint, transport: pms, now: { clock.now }),
+        ],
+        reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
+        settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
+    } catch {
+      throw .failed("\(error)")
+    }
+    engine = Engine(context: context)
+  }
+
+  public func close() async {
+    for client in clients { client.shutdown() }
+    clientLoop.stop()
+    await context.store.close()
+  }
+}
+
+extension EngineSettings {
+  init(_ configuration: Configuration) {
+    self.init()
+    invoiced = SideLimits(
+      concurrency: configuration.invoiced.concurrency, rate: configuration.invoiced.rate?.perSecond)
+    pms = SideLimits(concurrency: configuration.pms.concurrency, rate: configuration.pms.rate?.perSecond)
+    retryFirst = configuration.retry.first
+    retryMost = configuration.retry.most
+    giveUp = configuration.retry.giveUp
+    breakerFailures = configuration.breaker.failures
+    breakerProbe = configuration.breaker.probe
+    loopPushes = configuration.loopGuard.pushes
+    loopWindow = configuration.loopGuard.window
+    confirm = configuration.confirm
+  }
+}
+
+extension Rate {
+  var perSecond: Double { Double(count) / per.seconds }
+}
+
+extension HTTPServerConfiguration {
+  init(public configuration: Configuration) {
+    self.init(
+      address: configuration.listen,
+      tls: configuration.tls.map {
+        TLSConfiguration(certificate: $0.certificate, key: $0.key, clientCA: $0.clientCA)
+      })
+    maxBody = configuration.maxBody
+    readTimeout = configuration.readTimeout
+    idleTimeout = configuration.idleTimeout
+    maxConnections = configuration.maxConnections
+  }
+
+  init(admin configuration: Configuration) {
+    self.init(address: configuration.admin.listen)
+  }
+}
