@@ -1,3 +1,4 @@
+import HTTPServer
 import Mapping
 import Service
 import Testing
