@@ -163,6 +163,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
       for timer in timers.values { timer.end(elapsed: false) }
       for watch in watches { watch.free() }
       watches = []
+      // libevent frees a connection's buffers a round later.
+      event_base_loop(base, EVLOOP_NONBLOCK)
       let isDone = queue.withLock { queue in
         queue.isClosed = queue.work.isEmpty && timers.isEmpty
         return queue.isClosed

@@ -12,8 +12,6 @@ import HTTP
 ///
 /// Safety of `@unchecked Sendable`: the loop's thread only, but for `loop`, which never changes.
 final class Connection: @unchecked Sendable {
-  private enum Phase { case head, body, chunks(ChunkReader) }
-
   let loop: EventLoop
   let slot: Int
   let buffers: OpaquePointer
@@ -23,15 +21,11 @@ final class Connection: @unchecked Sendable {
   /// The core frees all its connections before it goes.
   private unowned let core: ServerCore
   private var evcon: OpaquePointer?
-  private let pending: OpaquePointer
+  private let assembler: RequestAssembler
   private var isClosed = false
 
   // The request that is being read or answered.
-  private var phase = Phase.head
   private var stage = ConnectionTable.Stage.idle
-  private var reader: RequestHeadReader
-  private var headBytes: [UInt8] = []
-  private var chunkedBody: OpaquePointer?
   /// A body that evhttp would not read.
   private var detachedBody: [UInt8]?
   private var refusal: HTTPResponse?
@@ -51,15 +45,7 @@ final class Connection: @unchecked Sendable {
     self.isTLS = isTLS
     self.isUnwelcome = isUnwelcome
     loop = core.loop
-    reader = RequestHeadReader(limit: core.limits.maxHeaderBytes)
-    // Out of memory here, there is nobody to tell: the process could not even log it.
-    guard let pending = evbuffer_new() else { preconditionFailure("out of memory") }
-    self.pending = pending
-  }
-
-  deinit {
-    evbuffer_free(pending)
-    if let chunkedBody { evbuffer_free(chunkedBody) }
+    assembler = RequestAssembler(limits: core.limits)
   }
 
   /// evhttp has made its connection and put it behind the buffers' callbacks.
@@ -103,86 +89,39 @@ final class Connection: @unchecked Sendable {
       evbuffer_drain(input, evbuffer_get_length(input))
       return
     }
-    evbuffer_add_buffer(pending, input)
+    if stage == .idle { assembler.reset(limits: core.limits) }
+    assembler.take(input)
     switch stage {
     case .idle, .reading: advance()
     case .handling, .writing, .lingering:
       // The next requests wait, and what is beyond a few waits in the kernel; evhttp reads on when it has answered.
-      if evbuffer_get_length(pending) > 1 << 16 { bufferevent_disable(buffers, Int16(EV_READ)) }
+      if assembler.count > 1 << 16 { bufferevent_disable(buffers, Int16(EV_READ)) }
     }
   }
 
   /// Reads on in what has arrived, and hands a request that is whole to evhttp.
   private func advance() {
-    do throws(Refusal) {
-      if case .head = phase, try !readHead() { return waitForMore() }
-      if try readBody() { forward() } else { waitForMore() }
-    } catch {
-      refuse(.problem(error.status, detail: error.detail))
+    switch assembler.advance() {
+    case .incomplete:
+      if stage == .idle, assembler.hasBegun { move(to: .reading) }
+    case .asksForBody:
+      if let response = preflight() { return refuse(response) }
+      if assembler.isHeadAlone { sendContinue() }
+      advance()
+    case .refused(let refusal):
+      // What the application says without the body comes before the body's size.
+      refuse((refusal.status == 413 ? preflight() : nil) ?? .problem(refusal.status, detail: refusal.detail))
+    case .whole: forward()
     }
   }
 
-  private func waitForMore() {
-    if stage == .idle, refusal == nil, evbuffer_get_length(pending) > 0 { move(to: .reading) }
+  private func preflight() -> HTTPResponse? {
+    core.preflight(assembler.head.method, assembler.path, remoteAddress)
   }
 
   private func move(to stage: ConnectionTable.Stage) {
     self.stage = stage
     core.move(self, to: stage)
-  }
-
-  private func readHead() throws(Refusal) -> Bool {
-    let count = min(evbuffer_get_length(pending), core.limits.maxHeaderBytes + 16)
-    guard count > 0, let bytes = evbuffer_pullup(pending, count) else { return false }
-    switch reader.read(UnsafeBufferPointer(start: bytes, count: count)) {
-    case .incomplete: return false
-    case .refused(let refusal): throw refusal
-    case .complete: break
-    }
-    phase = .body
-    let head = reader.head
-    // For what is asked of them below; nearly all requests pass without a copy.
-    let isTooLarge = if case .length(let length) = head.body { length > core.limits.maxBody } else { false }
-    if head.mustBeRewritten || isTooLarge {
-      headBytes = Array(UnsafeBufferPointer(start: bytes, count: head.byteCount))
-    }
-    switch head.body {
-    case .none: return true
-    case .length:
-      if isTooLarge { return refuseBody() }
-      if head.expectsContinue { return callForBody() }
-    case .chunked:
-      if head.expectsContinue, !callForBody() { return false }
-      evbuffer_drain(pending, head.byteCount)
-      chunkedBody = chunkedBody ?? evbuffer_new()
-      phase = .chunks(ChunkReader(maxBody: core.limits.maxBody, maxTrailer: core.limits.maxHeaderBytes))
-    }
-    return true
-  }
-
-  private var path: String {
-    if let target = reader.head.unusualTarget { return String(target.prefix { $0 != "?" }) }
-    let bytes = headBytes[reader.skipped...]
-    let target = bytes.drop { $0 != UInt8(ascii: " ") }.dropFirst().prefix { $0 != UInt8(ascii: " ") }
-    return String(decoding: target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
-  }
-
-  /// What the application says without the body comes before the body's size.
-  private func refuseBody() -> Bool {
-    let refusal = Refusal.bodyTooLarge(core.limits.maxBody)
-    refuse(
-      core.preflight(reader.head.method, path, remoteAddress) ?? .problem(refusal.status, detail: refusal.detail))
-    return false
-  }
-
-  /// `Expect: 100-continue`: the body is called for unless the application refuses it unseen.
-  private func callForBody() -> Bool {
-    if let response = core.preflight(reader.head.method, path, remoteAddress) {
-      refuse(response)
-      return false
-    }
-    if evbuffer_get_length(pending) == reader.head.byteCount { sendContinue() }
-    return true
   }
 
   /// Past evhttp, whose writing ends a request. Nothing else is being written; a client that misses it goes on without.
@@ -197,125 +136,31 @@ final class Connection: @unchecked Sendable {
     }
   }
 
-  /// Whether the request is whole.
-  private func readBody() throws(Refusal) -> Bool {
-    guard refusal == nil else { return false }
-    switch phase {
-    case .head: return false
-    case .body:
-      guard case .length(let length) = reader.head.body else { return true }
-      return evbuffer_get_length(pending) >= reader.head.byteCount + length
-    case .chunks(var chunks):
-      defer { if refusal == nil, case .chunks = phase { phase = .chunks(chunks) } }
-      return try readChunks(&chunks)
-    }
-  }
-
-  private func readChunks(_ chunks: inout ChunkReader) throws(Refusal) -> Bool {
-    while case let count = Int(evbuffer_get_contiguous_space(pending)), count > 0,
-      let bytes = evbuffer_pullup(pending, count)
-    {
-      switch chunks.read(UnsafeBufferPointer(start: bytes, count: count)) {
-      case .skip(let count): evbuffer_drain(pending, count)
-      case .take(let count): evbuffer_remove_buffer(pending, chunkedBody, count)
-      case .end(let count):
-        evbuffer_drain(pending, count)
-        return true
-      case .refused(let refusal):
-        guard refusal.status == 413 else { throw refusal }
-        return refuseBody()
-      }
-    }
-    return false
-  }
-
   // MARK: To evhttp
 
   private func forward() {
     guard let input = bufferevent_get_input(buffers) else { return }
-    handOver()
-    mustClose = !reader.head.keepsAlive
-    defer { isForwarding = false }
-    if reader.head.mustBeRewritten { return forwardRewritten(to: input) }
-    if reader.skipped > 0 { evbuffer_drain(pending, reader.skipped) }
-    var count = reader.head.byteCount - reader.skipped
-    if case .length(let length) = reader.head.body { count += length }
-    if evbuffer_get_length(pending) == count {
-      evbuffer_prepend_buffer(input, pending)
-    } else if let part = evbuffer_new() {
-      evbuffer_remove_buffer(pending, part, count)
-      evbuffer_prepend_buffer(input, part)
-      evbuffer_free(part)
-    }
+    mustClose = !assembler.head.keepsAlive
+    handOver { detachedBody = assembler.moveRequest(to: input) }
   }
 
-  private func handOver() {
-    move(to: .handling)
-    isForwarding = true
+  private func handOver(_ move: () -> Void) {
+    self.move(to: .handling)
     isHandedOver = true
+    isForwarding = true
+    move()
+    isForwarding = false
     // libevent would go on decrypting, before evhttp gets to see the request, for as long as the client sends.
     if isTLS { bufferevent_disable(buffers, Int16(EV_READ)) }
-  }
-
-  private func forwardRewritten(to input: OpaquePointer) {
-    guard let part = evbuffer_new() else { return }
-    defer { evbuffer_free(part) }
-    let head = reader.head
-    var length = 0
-    var source = pending
-    if case .chunked = head.body, let chunkedBody {
-      length = evbuffer_get_length(chunkedBody)
-      source = chunkedBody
-    } else {
-      evbuffer_drain(pending, head.byteCount)
-      if case .length(let count) = head.body { length = count }
-    }
-    // What evhttp makes of a body depends on the method and on its version: for most it is told of none.
-    let bytes = rewrittenHead(headBytes, bodyLength: head.isBodyReadByEvhttp ? length : 0)
-    evbuffer_add(part, bytes, bytes.count)
-    if head.isBodyReadByEvhttp {
-      evbuffer_remove_buffer(source, part, length)
-    } else {
-      detachedBody = taken(length, from: source)
-    }
-    evbuffer_prepend_buffer(input, part)
-  }
-
-  private func rewrittenHead(_ head: [UInt8], bodyLength: Int) -> [UInt8] {
-    var result: [UInt8] = []
-    var lines = head.split(separator: UInt8(ascii: "\n"))[...]
-    while lines.first?.first == UInt8(ascii: "\r") { lines = lines.dropFirst() }
-    for (index, line) in lines.enumerated() {
-      let line = line.dropLast()
-      if index == 0, reader.head.unusualTarget != nil {
-        let version = line.suffix(8)
-        result += Array(reader.head.method.utf8) + Array(" / ".utf8) + version
-      } else {
-        let name = line.prefix { $0 != UInt8(ascii: ":") }.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
-        let isFraming = ["content-length", "transfer-encoding", "expect"].contains { name.elementsEqual($0.utf8) }
-        if line.isEmpty || (index > 0 && isFraming) { continue }
-        result += line
-      }
-      result += [13, 10]
-    }
-    return result + Array("Content-Length: \(bodyLength)\r\n\r\n".utf8)
-  }
-
-  private func taken(_ count: Int, from buffer: OpaquePointer) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: count) { bytes, filled in
-      filled = max(0, Int(evbuffer_remove(buffer, bytes.baseAddress, count)))
-    }
   }
 
   private func refuse(_ response: HTTPResponse) {
     guard let input = bufferevent_get_input(buffers) else { return }
     refusal = response
     mustClose = true
-    evbuffer_drain(pending, evbuffer_get_length(pending))
+    assembler.discard()
     let stand = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
-    handOver()
-    evbuffer_prepend(input, stand, stand.utf8.count)
-    isForwarding = false
+    handOver { _ = evbuffer_prepend(input, stand, stand.utf8.count) }
   }
 
   func refuseAsTooSlow() {
@@ -345,10 +190,10 @@ final class Connection: @unchecked Sendable {
     }
     // The rewritten head ends with the length that evhttp was told.
     if let detachedBody { fields[fields.count - 1].value = String(detachedBody.count) }
-    let target = reader.head.unusualTarget ?? raw.pointee.uri.map { String(cString: $0) } ?? "/"
-    let body = detachedBody ?? raw.pointee.input_buffer.map { taken(evbuffer_get_length($0), from: $0) } ?? []
+    let target = assembler.head.unusualTarget ?? raw.pointee.uri.map { String(cString: $0) } ?? "/"
+    let body = detachedBody ?? raw.pointee.input_buffer.map { takeBytes(evbuffer_get_length($0), from: $0) } ?? []
     return HTTPRequest(
-      method: reader.head.method, target: target, headers: HTTPHeaders(fields), body: body,
+      method: assembler.head.method, target: target, headers: HTTPHeaders(fields), body: body,
       remoteAddress: remoteAddress)
   }
 
@@ -383,7 +228,7 @@ final class Connection: @unchecked Sendable {
       mustClose = true
       evhttp_add_header(headers, "Connection", "close")
     }
-    if !isBodiless, reader.head.method != "HEAD" {
+    if !isBodiless, assembler.head.method != "HEAD" {
       response.body.withUnsafeBytes { _ = evbuffer_add(request.pointee.output_buffer, $0.baseAddress, $0.count) }
     }
     let written: @convention(c) (UnsafeMutablePointer<evhttp_request>?, UnsafeMutableRawPointer?) -> Void = {
@@ -426,11 +271,10 @@ final class Connection: @unchecked Sendable {
       if refusal != nil, let answered { linger(answered) }
       return
     }
-    reader = RequestHeadReader(limit: core.limits.maxHeaderBytes)
-    phase = .head
-    (headBytes, detachedBody) = ([], nil)
+    detachedBody = nil
     move(to: .idle)
-    if evbuffer_get_length(pending) > 0 {
+    if assembler.count > 0 {
+      assembler.reset(limits: core.limits)
       advance()
     } else if core.isDraining {
       loop.execute { if self.stage == .idle { self.close() } }

@@ -160,9 +160,11 @@ extension ServerTests {
         expectProblem(try slow.response(), 408)
         #expect(slow.isClosedByServer())
       }
-      let silent = try harness.connect()
-      silent.send("P")
-      expectProblem(try silent.response(), 408)
+      for start in ["P", Self.head + "Transfer-Encoding: chunked\r\n\r\n", Self.head + "Content-Length: 1\r\n\r\n"] {
+        let silent = try harness.connect()
+        silent.send(start)
+        expectProblem(try silent.response(), 408, "\(start)")
+      }
     }
 
     @Test("waiting is no part of a request: neither before its first byte nor while the handler works")
