@@ -78,5 +78,6 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
+    tests("Sync", ["Sync", "Mapping", "JSON"]),
   ]
 )
