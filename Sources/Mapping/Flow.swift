@@ -32,13 +32,15 @@ public indirect enum Converter: Sendable, Hashable {
 
 /// One row of the property table.
 public struct PropertyPair: Sendable, Hashable {
-  public var invoiced: JSONPath { didSet { renewFingerprint() } }
-  public var pms: JSONPath { didSet { renewFingerprint() } }
-  public var type: PropertyType { didSet { renewFingerprint() } }
+  public var invoiced: JSONPath { didSet { renewNames() } }
+  public var pms: JSONPath { didSet { renewNames() } }
+  public var type: PropertyType { didSet { renewNames() } }
   public var direction: Direction
-  public var converters: [Converter] { didSet { renewFingerprint() } }
+  public var converters: [Converter] { didSet { renewNames() } }
   /// Stands for the row in the store: its paths, a hyphen, its type and converters (rule 23). The same in every run.
   public private(set) var fingerprint = ""
+  /// What names the row within its flow, whatever its type and converters: the two paths.
+  public private(set) var key = ""
   public var position: SourcePosition?
 
   public init(
@@ -51,10 +53,13 @@ public struct PropertyPair: Sendable, Hashable {
     self.direction = direction
     self.converters = converters
     self.position = position
-    renewFingerprint()
+    renewNames()
   }
 
-  private mutating func renewFingerprint() { fingerprint = RowFingerprint.of(self) }
+  private mutating func renewNames() {
+    fingerprint = RowFingerprint.of(self)
+    key = "\(invoiced)=\(pms)"
+  }
 
   public func path(on side: Side) -> JSONPath { side == .invoiced ? invoiced : pms }
 }

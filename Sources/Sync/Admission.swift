@@ -70,9 +70,11 @@ extension Planner {
       guard row.direction.carries(from: side) else { continue }
       add(row.key, row.path(on: target), try row.translated(from: side, raw: raw), source: raw)
     }
-    for key in flow.match where flow.row(of: key) == nil {
+    // Also where no row carries them this way: an unanswered create is looked up by them.
+    for key in flow.match {
       if let value = flow.searchValue(key, of: source.record, on: side) {
-        add(nil, key.path(on: target), value, source: value)
+        let row = flow.row(of: key)
+        add(row?.key, key.path(on: target), value, source: row?.raw(on: side, in: source.record) ?? value)
       }
     }
     if let reference = flow.reference(on: target) {

@@ -21,7 +21,8 @@ extension Judgement {
     }
     guard let last = state.last else { return candidate.source.isWhole ? .newest : .fetch }
     if let new = candidate.version, let old = last.version {
-      if new < old { return .stale }
+      // A listing may lag behind, and then shows no change that came after it.
+      if new < old { return candidate.source == .listing ? .fetch : .stale }
       if new == old {
         if candidate.record == last.record { return .same }
         return candidate.source.isWhole ? .newest : .fetch
@@ -34,9 +35,9 @@ extension Judgement {
     return .newest
   }
 
-  /// What is older than a deletion never revives its id (rule 14).
+  /// What is older than a deletion never revives its id (rule 14); where that can't be told, a fetch does.
   private static func revives(_ candidate: Observation, _ state: RecordState) -> Bool {
-    guard let version = candidate.version, let gone = state.goneAt else { return candidate.source.isWhole }
+    guard let version = candidate.version, let gone = state.goneAt else { return true }
     return version.timestamp > gone
   }
 }

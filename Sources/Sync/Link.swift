@@ -7,7 +7,8 @@ public struct AgreedPair: Sendable, Hashable {
   public var pms: JSONValue?
   /// The row's fingerprint when this was agreed: paths, type and converters (rule 23).
   public var fingerprint: String
-  /// True for a link made while the flow wasn't live enough to write: both values are a base to compare with, not agreed (rule 23).
+  /// True for a link made while the flow wasn't live enough to write: both values are a base to compare with, not
+  /// agreed (rule 23).
   public var isBaseOnly: Bool
 
   public init(invoiced: JSONValue?, pms: JSONValue?, fingerprint: String, isBaseOnly: Bool = false) {

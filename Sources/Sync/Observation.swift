@@ -49,7 +49,8 @@ public struct RecordState: Sendable, Hashable {
   public var apart: String?
   /// The flow that owned it when it was last planned.
   public var flow: String?
-  /// Since when a doubtful answer (a 404 without a delete event, a fetch older than what was seen) waits for its second look.
+  /// Since when a doubtful answer (a 404 without a delete event, a fetch older than what was seen) waits for its
+  /// second look.
   public var doubtSince: Timestamp?
   /// When we first heard of it.
   public var firstSeenAt: Timestamp

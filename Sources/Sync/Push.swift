@@ -47,7 +47,8 @@ public struct Push: Sendable, Hashable {
     case sent
     /// Known to be unanswered: to be looked up (create) or settled by the next observation (update).
     case unanswered
-    /// An update's answer showed a former value still standing: a second look after `confirm` decides whether that is a refusal.
+    /// An update's answer showed a former value still standing: a second look after `confirm` decides whether that is a
+    /// refusal.
     case doubted
   }
 

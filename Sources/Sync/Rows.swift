@@ -3,9 +3,6 @@ import Mapping
 @_spi(_Unicode) import Swift
 
 extension PropertyPair {
-  /// What names the row within its flow, whatever its type and converters: the two paths.
-  public var key: String { "\(invoiced)=\(pms)" }
-
   /// The side whose edits a one-way row carries; nil for a row of both directions.
   public var onlySource: Side? {
     switch direction {
@@ -13,6 +10,15 @@ extension PropertyPair {
     case .toPMS: .invoiced
     case .toInvoiced: .pms
     }
+  }
+
+  /// The row, made two-way where it doesn't carry from `side`: its converters then stand in the order from Invoiced.
+  func carrying(from side: Side) -> PropertyPair {
+    if direction.carries(from: side) { return self }
+    var row = self
+    row.direction = .both
+    if direction == .toInvoiced { row.converters.reverse() }
+    return row
   }
 
   /// Whether two raw values of one side mean the same; values that don't fit the row are compared as they are.
@@ -56,13 +62,19 @@ extension String {
   }
 }
 
+extension JSONValue {
+  /// Null or "".
+  var isBlank: Bool { isNull || string == "" }
+}
+
 extension Flow {
   /// The row that pairs a match key's paths, where one does.
   public func row(of key: MatchKey) -> PropertyPair? {
     properties.first { $0.invoiced == key.invoiced && $0.pms == key.pms }
   }
 
-  /// A match key's value in a record as a text that both sides share; nil where there is none (an empty key matches nothing).
+  /// A match key's value in a record as a text that both sides share; nil where there is none (an empty key matches
+  /// nothing).
   public func matchText(_ key: MatchKey, of record: JSONValue, on side: Side) -> String? {
     if let row = row(of: key) {
       guard let value = try? row.canonical(on: side, raw: row.raw(on: side, in: record)), !value.isNothing
@@ -73,15 +85,19 @@ extension Flow {
     return "t:" + text.nfc
   }
 
-  /// The value to search the other side for; nil where there is none.
+  /// The value to search the other side for, in that side's form; nil where there is none.
   public func searchValue(_ key: MatchKey, of record: JSONValue, on side: Side) -> JSONValue? {
     guard matchText(key, of: record, on: side) != nil else { return nil }
-    if let row = row(of: key) {
-      guard let value = try? row.translated(from: side, raw: row.raw(on: side, in: record)), !value.isNull
-      else { return nil }
-      return value
+    let value = record[key.path(on: side)]
+    guard let row = row(of: key) else {
+      // Invoiced has its own form for a number that is text there.
+      let plain = PropertyPair(invoiced: key.invoiced, pms: key.pms, type: .any)
+      return side == .invoiced ? value : (try? plain.translated(from: side, raw: value)) ?? value
     }
-    return record[key.path(on: side)]
+    let sent = try? row.carrying(from: side).translated(from: side, raw: row.raw(on: side, in: record))
+    if let sent, !sent.isNull { return sent }
+    // Every candidate is compared again, so a search by the value as it is does no harm.
+    return row.direction.carries(from: side) ? nil : value
   }
 
   /// The id of the other side's record that `record` names as its own; nil where it names none.

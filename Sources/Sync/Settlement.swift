@@ -5,7 +5,8 @@ import Mapping
 public struct Settlement: Sendable, Hashable {
   /// Rows that are agreed now, each with the side's own form.
   public var agreed: [String: AgreedPair] = [:]
-  /// Rows where the former value still stands: refused, unless a second look after `confirm` says otherwise.
+  /// Rows, and references, where the former value still stands: refused, unless a second look after `confirm` says
+  /// otherwise. Of a create, nothing stands: the row isn't agreed, and goes again as an update.
   public var refused: [Push.Property] = []
   /// Rows where the target has a value of its own: its edit, which goes to the source.
   public var ownEdits: [Push.Property] = []
@@ -20,15 +21,18 @@ extension Planner {
   public static func settle(_ push: Push, answer: JSONValue, flow: Flow) -> Settlement {
     var result = Settlement()
     for property in push.properties {
-      guard let row = flow.row(keyed: property.row) else { continue }
+      guard let row = flow.row(keyed: property.row) else {
+        if push.action == .reference { settleReference(property, answered: answer[property.path], into: &result) }
+        continue
+      }
       let answered = row.raw(on: push.side, in: answer)
       if row.taken(property, answered: answered, on: push.side) {
-        result.agreed[row.key] = row.pair(source: property.source, target: answered, to: push.side)
-      } else if push.action != .create, row.same(answered, property.former, on: push.side) {
+        result.agreed[row.key] = row.pair(of: property, target: answered, on: push.side)
+      } else if row.same(answered, property.former, on: push.side) {
         result.refused.append(property)
       } else {
         // Agreed is what was sent: the target's value then differs from its half, as any edit does.
-        result.agreed[row.key] = row.pair(source: property.source, target: property.sent, to: push.side)
+        result.agreed[row.key] = row.pair(of: property, target: property.sent, on: push.side)
         result.ownEdits.append(property)
       }
     }
@@ -36,17 +40,27 @@ extension Planner {
     return result
   }
 
+  private static func settleReference(
+    _ property: Push.Property, answered: JSONValue?, into result: inout Settlement
+  ) {
+    if let id = answered?.identifier, id == property.sent.identifier { return }
+    let (answered, former) = (answered ?? .null, property.former ?? .null)
+    if answered == former || answered.isBlank && former.isBlank {
+      result.refused.append(property)
+    } else {
+      result.ownEdits.append(property)
+    }
+  }
+
   /// A row for which nothing was sent on create and which the target filled by itself (a generated number) is its edit.
   private static func settleUnsent(_ push: Push, answer: JSONValue, flow: Flow, into result: inout Settlement) {
     let sent = Set(push.properties.compactMap(\.row))
-    for row in flow.properties where !sent.contains(row.key) {
-      let answered = row.raw(on: push.side, in: answer)
-      if row.onlySource == push.source.side {
-        // A copy that its target filled: there is nothing on the source to put in its place.
-        result.agreed[row.key] = row.pair(source: nil, target: answered, to: push.side)
-      } else {
-        result.agreed[row.key] = row.pair(source: nil, target: nil, to: push.side)
-      }
+    // A row that only the new record feeds is left out: to it this is a first link.
+    for row in flow.rows(from: push.source.side) where !sent.contains(row.key) {
+      var pair = AgreedPair(invoiced: nil, pms: nil, fingerprint: row.fingerprint)
+      // A copy that its target filled: there is nothing on the source to put in its place.
+      if row.direction != .both { pair[push.side] = row.raw(on: push.side, in: answer) }
+      result.agreed[row.key] = pair
     }
   }
 
@@ -55,14 +69,21 @@ extension Planner {
   public static func settleUnanswered(_ push: Push, seen: JSONValue, flow: Flow) -> Settlement {
     var result = Settlement()
     for property in push.properties {
-      guard let row = flow.row(keyed: property.row) else { continue }
+      guard let row = flow.row(keyed: property.row) else {
+        if push.action == .reference {
+          var looked = Settlement()
+          settleReference(property, answered: seen[property.path], into: &looked)
+          result.notTaken += looked.refused
+        }
+        continue
+      }
       let present = row.raw(on: push.side, in: seen)
       if row.same(present, property.sent, on: push.side) {
-        result.agreed[row.key] = row.pair(source: property.source, target: present, to: push.side)
+        result.agreed[row.key] = row.pair(of: property, target: present, on: push.side)
       } else if row.same(present, property.former, on: push.side) {
         result.notTaken.append(property)
       } else if row.isNear(sent: property.sent, answered: present, on: push.side) {
-        result.agreed[row.key] = row.pair(source: property.source, target: present, to: push.side)
+        result.agreed[row.key] = row.pair(of: property, target: present, on: push.side)
       } else {
         result.ownEdits.append(property)
       }
@@ -70,7 +91,8 @@ extension Planner {
     return result
   }
 
-  /// Notes, for `newest`, when each row's present value was edited (rule 8). `own` are the rows that our own push set: its version never counts.
+  /// Notes, for `newest`, when each row's present value was edited (rule 8). `own` are the rows that our own push set:
+  /// its version never counts.
   public static func noteEdits(
     _ link: inout Link, flow: Flow, previous: JSONValue?, now observation: Observation, clockOffset: Duration,
     own: Set<String> = []
@@ -78,7 +100,7 @@ extension Planner {
     let side = observation.key.side
     for row in flow.properties where !own.contains(row.key) {
       let value = row.raw(on: side, in: observation.record)
-      if let agreed = link.agreed[row.key], row.same(value, agreed[side], on: side) {
+      if let agreed = link.agreed[row.key], !agreed.isBaseOnly, row.same(value, agreed[side], on: side) {
         link.setEdit(nil, of: row.key, on: side)
         continue
       }
@@ -103,10 +125,14 @@ extension Flow {
 }
 
 extension PropertyPair {
-  func pair(source: JSONValue?, target: JSONValue?, to side: Side) -> AgreedPair {
-    var pair = AgreedPair(invoiced: nil, pms: nil, fingerprint: fingerprint)
+  /// What a push makes agreed. Where it was written down under other converters than the row has now, the pair says
+  /// so, and is planned anew (rule 23).
+  func pair(of property: Push.Property, target: JSONValue?, on side: Side) -> AgreedPair {
+    let now = try? translated(from: side.other, raw: property.source)
+    let isPresent = now.map { same($0, property.sent, on: side) } ?? false
+    var pair = AgreedPair(invoiced: nil, pms: nil, fingerprint: isPresent ? fingerprint : pathFingerprint + "-")
     pair[side] = target
-    pair[side.other] = source
+    pair[side.other] = property.source
     return pair
   }
 
@@ -117,12 +143,12 @@ extension PropertyPair {
 }
 
 extension Link {
-  /// Takes agreed pairs over; edits that led to them are settled.
+  /// Takes agreed pairs over; edits that led to them are settled, a later one isn't.
   public mutating func agree(_ pairs: [String: AgreedPair]) {
     for (row, pair) in pairs {
       agreed[row] = pair
-      invoicedEdits[row] = nil
-      pmsEdits[row] = nil
+      if pair.isBaseOnly { continue }
+      for side in Side.allCases where edits(on: side)[row]?.value == pair[side] { setEdit(nil, of: row, on: side) }
     }
   }
 }

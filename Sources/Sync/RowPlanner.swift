@@ -1,0 +1,223 @@
+import JSON
+import Mapping
+
+/// The decision for one row.
+struct RowPlanner {
+  let row: PropertyPair
+  let input: PlanInput
+  let agreed: AgreedPair?
+  private let invoiced: JSONValue?
+  private let pms: JSONValue?
+
+  init(row: PropertyPair, input: PlanInput) {
+    self.row = row
+    self.input = input
+    agreed = input.link.agreed[row.key]
+    invoiced = row.raw(on: .invoiced, in: input.invoiced)
+    pms = row.raw(on: .pms, in: input.pms)
+  }
+
+  private func value(_ side: Side) -> JSONValue? { side == .invoiced ? invoiced : pms }
+
+  /// Both values stand as they were agreed: most rows of most plans, so nothing else is looked at.
+  private var isUnchanged: Bool {
+    guard let agreed, !agreed.isBaseOnly, agreed.fingerprint == row.fingerprint else { return false }
+    return agreed.invoiced == invoiced && agreed.pms == pms
+  }
+
+  /// The row's type or converters are others than when it was agreed (rule 23).
+  private var wasRedefined: Bool { agreed.map { $0.fingerprint != row.fingerprint } ?? false }
+
+  private func changed(_ side: Side) -> Bool { !row.same(value(side), agreed?[side], on: side) }
+
+  func decide(into plan: inout Plan) throws(Misfit) {
+    if isUnchanged { return }
+    if let source = row.onlySource {
+      try decideCopy(from: source, into: &plan)
+      return
+    }
+    let invoiced = try meaning(.invoiced)
+    let pms = try meaning(.pms)
+    if invoiced == pms {
+      agree(into: &plan)
+      return
+    }
+    guard agreed != nil else {
+      keepBase(into: &plan)
+      try decideFirst(invoiced, pms, into: &plan)
+      return
+    }
+    switch (changed(.invoiced), changed(.pms)) {
+    case (false, false):
+      if agreed?.isBaseOnly == true || wasRedefined { try decideFirst(invoiced, pms, into: &plan) }
+    case (true, false): try push(from: .invoiced, rule: 8, "Invoiced changed it and the PMS didn't", into: &plan)
+    case (false, true): try push(from: .pms, rule: 8, "the PMS changed it and Invoiced didn't", into: &plan)
+    case (true, true): try decideConflict(invoiced, pms, into: &plan)
+    }
+  }
+
+  /// What a side's value means. One that was agreed under the row's former converters, and has no counterpart under
+  /// the present ones, counts as nothing (rule 23), unless the other side is no better off.
+  private func meaning(_ side: Side) throws(Misfit) -> Canonical {
+    do throws(Misfit) {
+      return try row.canonical(on: side, raw: value(side))
+    } catch {
+      guard let agreed, wasRedefined, agreed[side] == value(side),
+        (try? row.canonical(on: side.other, raw: value(side.other))) != nil
+      else { throw error }
+      return .nothing
+    }
+  }
+
+  /// Both values mean the same: each side's own form is agreed.
+  private func agree(into plan: inout Plan) {
+    let pair = AgreedPair(invoiced: invoiced, pms: pms, fingerprint: row.fingerprint)
+    if agreed != pair { plan.agreed[row.key] = pair }
+  }
+
+  /// While nothing may be written, both values are what later edits are told by (rule 23).
+  private func keepBase(into plan: inout Plan) {
+    guard input.flow.live < .updates else { return }
+    plan.agreed[row.key] = AgreedPair(invoiced: invoiced, pms: pms, fingerprint: row.fingerprint, isBaseOnly: true)
+  }
+
+  /// Nothing is agreed that could tell the edits: the flow's `on_link` decides, and the other side fills the gaps
+  /// (rules 13 and 23).
+  private func decideFirst(_ invoiced: Canonical, _ pms: Canonical, into plan: inout Plan) throws(Misfit) {
+    let winner: Side
+    var why = "on_link is \(input.flow.onLink.rawValue)"
+    if invoiced.isNothing {
+      winner = .pms
+    } else if pms.isNothing {
+      winner = .invoiced
+    } else {
+      switch input.flow.onLink {
+      case .invoiced: winner = .invoiced
+      case .pms: winner = .pms
+      case .newest:
+        let (newest, times) = newest()
+        winner = newest
+        why += ", \(times)"
+      }
+    }
+    let isGap = (winner == .invoiced ? pms : invoiced).isNothing
+    if isGap { why = "only \(winner.title) has a value" }
+    let isLoss = !isGap || value(winner.other).map { !$0.isBlank } == true && wasRedefined
+    try push(
+      from: winner, rule: wasRedefined ? 23 : 13,
+      (wasRedefined ? "the row's type or converters changed, and " : "the records were linked, and ") + why,
+      lost: isLoss ? value(winner.other) : nil, into: &plan)
+  }
+
+  private func decideConflict(_ invoiced: Canonical, _ pms: Canonical, into plan: inout Plan) throws(Misfit) {
+    switch input.flow.conflict {
+    case .invoiced, .pms:
+      let winner: Side = input.flow.conflict == .invoiced ? .invoiced : .pms
+      try push(
+        from: winner, rule: 8, "both sides changed it, and conflict is \(input.flow.conflict.rawValue)",
+        lost: value(winner.other), into: &plan)
+    case .newest:
+      let (winner, why) = newest()
+      try push(from: winner, rule: 8, "both sides changed it, \(why)", lost: value(winner.other), into: &plan)
+    case .manual:
+      hold(
+        basis: invoiced.key + " | " + pms.key,
+        "both sides changed it since they last agreed, and conflict is manual", into: &plan)
+    }
+  }
+
+  /// A conflict that a person has to decide; one that is filed for the same values is left as it is (rule 20).
+  private func hold(basis: String, _ sentence: String, into plan: inout Plan) {
+    if input.holds.contains(where: { $0.row == row.key && $0.cause == .conflict && $0.basis == basis }) {
+      plan.held.append(row.key)
+    } else {
+      plan.conflicts.append(
+        Plan.Conflict(row: row, invoiced: invoiced, pms: pms, basis: basis, sentence: sentence))
+    }
+  }
+
+  /// Which side's value was edited last; within `Planner.tie`, or where it can't be known, Invoiced's.
+  private func newest() -> (side: Side, why: String) {
+    let (invoiced, pms) = (edited(.invoiced), edited(.pms))
+    guard let invoiced, let pms else {
+      if pms != nil { return (.pms, "and only the PMS's edit has a known time") }
+      return (.invoiced, "and Invoiced's counts where the times aren't known")
+    }
+    if pms > invoiced.adding(Planner.tie) { return (.pms, "the PMS later") }
+    if invoiced > pms.adding(Planner.tie) { return (.invoiced, "Invoiced later") }
+    return (.invoiced, "within two seconds of each other, where Invoiced wins")
+  }
+
+  /// When a side's present value was edited; nil where that isn't known of this very value.
+  private func edited(_ side: Side) -> Timestamp? {
+    guard let edit = input.link.edits(on: side)[row.key], row.same(edit.value, value(side), on: side) else {
+      return nil
+    }
+    return edit.at
+  }
+
+  /// A one-way row's target is a copy of its source (rule 23).
+  private func decideCopy(from source: Side, into plan: inout Plan) throws(Misfit) {
+    let target = source.other
+    let wanted = try row.canonical(on: source, raw: value(source))
+    // A target's value that means nothing in this row counts as nothing there.
+    let present = (try? row.canonical(on: target, raw: value(target))) ?? .nothing
+    if wanted == present {
+      agree(into: &plan)
+      return
+    }
+    let lost = value(target).flatMap { $0.isBlank ? Optional.none : $0 }
+    guard let agreed, !agreed.isBaseOnly else {
+      if agreed == nil { keepBase(into: &plan) }
+      try push(from: source, rule: 13, "the row is one-way, so its source wins", lost: lost, into: &plan)
+      return
+    }
+    switch (changed(source), changed(target)) {
+    case (false, false):
+      guard wasRedefined else { return }
+      try push(from: source, rule: 23, "the row's type or converters changed", lost: lost, into: &plan)
+    case (true, false): try push(from: source, rule: 8, "\(source.title) changed it", into: &plan)
+    case (false, true) where isRead(on: target):
+      // The edit is carried by the row that reads it; for this one it is what stands there now.
+      plan.agreed[row.key] = AgreedPair(invoiced: invoiced, pms: pms, fingerprint: row.fingerprint)
+    case (_, true):
+      if input.flow.conflict == .manual {
+        hold(
+          basis: wanted.key + " | " + present.key, "the row is one-way, and its copy was edited; conflict is manual",
+          into: &plan)
+        return
+      }
+      let why = "the row is one-way: the edit of its copy is put back"
+      try push(from: source, rule: 23, why, lost: value(target), into: &plan)
+    }
+  }
+
+  /// Whether another row reads this one's path on `target` as its source.
+  private func isRead(on target: Side) -> Bool {
+    input.flow.properties.contains {
+      $0.key != row.key && $0.path(on: target) == row.path(on: target) && $0.direction.carries(from: target)
+    }
+  }
+
+  private func push(
+    from source: Side, rule: Int, _ why: String, lost: JSONValue? = nil, into plan: inout Plan
+  ) throws(Misfit) {
+    let target = source.other
+    let sent = try row.translated(from: source, raw: value(source))
+    let isDiscarded = input.holds.contains { $0.row == row.key && $0.state == .discarded && isAbout($0) }
+    if isDiscarded || input.isRefused(row.key, sent: sent, present: value(target)) {
+      plan.held.append(row.key)
+      return
+    }
+    plan.add(
+      Plan.Change(
+        row: row, path: row.path(on: target), value: sent, former: value(target), source: value(source), lost: lost,
+        rule: rule, sentence: why),
+      to: target)
+  }
+
+  /// Whether a hold was filed for just these values.
+  private func isAbout(_ hold: Hold) -> Bool {
+    row.same(hold.invoiced, invoiced, on: .invoiced) && row.same(hold.pms, pms, on: .pms)
+  }
+}
