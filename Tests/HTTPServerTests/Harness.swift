@@ -4,8 +4,20 @@ import HTTPServer
 import Synchronization
 import Testing
 
-/// One test at a time: they wait on sockets, and keep the pool's few threads while they do.
-@Suite("HTTPServer", .serialized) enum ServerTests {}
+@Suite("HTTPServer", .serialized, OnOwnThread()) enum ServerTests {}
+
+/// Runs each test on a thread of its own: they block on sockets, and the pool has few threads for all tests there are.
+struct OnOwnThread: SuiteTrait, TestTrait, TestScoping {
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    let loop = try EventLoop()
+    defer { loop.stop() }
+    try await withTaskExecutorPreference(loop) { try await function() }
+  }
+}
 
 /// A server on a free port that says what it was asked, with its loop.
 final class Harness: Sendable {

@@ -149,7 +149,7 @@ extension ServerTests {
       // An answer on another connection: the server has come past the half request.
       #expect(try harness.answer(get("/x")).status == 200)
 
-      // On the loop: this test's own waiting may keep the pool's threads.
+      // On the server's loop: this test's own thread waits for sockets.
       let drained = Task(executorPreference: harness.loop) { await harness.server.drain(within: .seconds(30)) }
       #expect(idle.isClosedByServer())
       #expect(throws: RawSocket.Failed.self) { try harness.connect() }
