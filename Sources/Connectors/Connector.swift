@@ -39,7 +39,8 @@ public protocol Connector: Sendable {
   /// Whether the side answers, with our credentials.
   func probe() async throws(ConnectorError)
 
-  /// `customer.merged` and other events since a moment, where the side can list them; nil where it can't.
+  /// `customer.merged` and the other events of customers since a moment, oldest first, where the side can list them;
+  /// nil where it can't.
   func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]?
 }
 

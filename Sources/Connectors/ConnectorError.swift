@@ -10,7 +10,7 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
   case refused(Side, status: Int, message: String, property: String?, retryAfter: Int?)
   /// A 2xx that makes no sense (no JSON, no id, over the limit).
   case unreadable(Side, String)
-  /// The call was cancelled.
+  /// The call was cancelled; a write may have been done.
   case cancelled
 
   public var status: Int? { if case .refused(_, let status, _, _, _) = self { status } else { nil } }

@@ -96,7 +96,7 @@ public final class InvoicedConnector: Connector {
   public func delete(_ id: RecordID, etag: String?) async throws(ConnectorError) {
     let target = try target(of: id)
     do throws(ConnectorError) {
-      _ = try await client.send("DELETE", target)
+      try client.refusePage(await client.send("DELETE", target))
     } catch {
       // It is gone already, which is what was wanted.
       guard error.status == 404 || error.status == 410 else { throw error }
@@ -128,7 +128,7 @@ public final class InvoicedConnector: Connector {
       let (response, body) = try await client.get(current)
       guard let page = body.array else { throw .unreadable(side, "it is no list of events") }
       let fresh = page.filter { $0["id"]?.identifier.map { ids.insert($0).inserted } ?? true }
-      events += fresh.map(\.withoutInvoicedTokens)
+      events += fresh.filter { $0["type"]?.string?.hasPrefix("customer.") ?? false }.map(\.withoutInvoicedTokens)
       target = fresh.isEmpty ? nil : try next(after: current, response)
     }
     return events

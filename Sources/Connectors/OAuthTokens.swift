@@ -27,7 +27,7 @@ actor OAuthTokens {
 
   private var token: Token?
   private var isFetching = false
-  private var waiting: [CheckedContinuation<ConnectorError?, Never>] = []
+  private var waiting: [CheckedContinuation<Result<Secret, ConnectorError>, Never>] = []
   /// Some servers take the client's credentials only in the form, against RFC 6749 section 2.3.1.
   private var sendsCredentialsInForm = false
 
@@ -59,9 +59,10 @@ actor OAuthTokens {
     while true {
       if let token, token.value != rejected, isValid(token) { return token.value }
       if isFetching {
-        let failure = await withCheckedContinuation { waiting.append($0) }
+        let result = await withCheckedContinuation { waiting.append($0) }
         // One who was cancelled fetched nothing: the next takes over.
-        if let failure, failure != .cancelled { throw failure }
+        if case .failure(.cancelled) = result { continue }
+        return try result.get()
       } else {
         return try await fetchForAll()
       }
@@ -75,17 +76,12 @@ actor OAuthTokens {
     let result: Result<Token, ConnectorError>
     do throws(ConnectorError) { result = .success(try await fetch()) } catch { result = .failure(error) }
     isFetching = false
+    if case .success(let fetched) = result { token = fetched }
+    let value = result.map(\.value)
     let released = waiting
     waiting = []
-    switch result {
-    case .success(let fetched):
-      token = fetched
-      for continuation in released { continuation.resume(returning: nil) }
-      return fetched.value
-    case .failure(let error):
-      for continuation in released { continuation.resume(returning: error) }
-      throw error
-    }
+    for continuation in released { continuation.resume(returning: value) }
+    return try value.get()
   }
 
   private func fetch() async throws(ConnectorError) -> Token {

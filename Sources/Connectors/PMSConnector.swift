@@ -75,7 +75,7 @@ public final class PMSConnector: Connector {
     if entity.etag, let etag { headers["If-Match"] = etag }
     let target = try target(entity.delete, id)
     do throws(ConnectorError) {
-      _ = try await client.send(entity.delete.method.rawValue, target, headers: headers)
+      try client.refusePage(await client.send(entity.delete.method.rawValue, target, headers: headers))
     } catch {
       // It is gone already, which is what was wanted.
       guard error.status == 404 || error.status == 410 else { throw error }

@@ -7,9 +7,12 @@ extension PMSConnector {
   public func create(_ record: JSONValue, idempotencyKey: String) async throws(ConnectorError) -> Written {
     let target = client.root.target(entity.create.path)
     let response = try await write(entity.create, target, record, etag: nil, idempotencyKey)
-    let answer = try answer(response)
-    let seen = observation(in: answer, repeating: record, response)
-    let id = seen?.key.id ?? identifier(answer) ?? located(response, created: target)
+    let body = try body(of: response)
+    let seen = observation(in: body.flatMap(unwrapped), repeating: record, response)
+    // A receipt with the id alone may come without the envelope.
+    let id =
+      seen?.key.id ?? identifier(body.flatMap(unwrapped)) ?? identifier(body)
+      ?? located(response, created: target)
     return Written(id: id, observation: seen)
   }
 
@@ -32,7 +35,7 @@ extension PMSConnector {
     let body = replaces ? Self.whole(from.record, changes) : JSONValue.mergePatch(setting: changes, base: from.record)
     let response = try await write(entity.update, target, body, etag: from.etag, idempotencyKey)
     let sent = JSONValue.mergePatch(setting: changes, base: from.record)
-    let seen = observation(in: try answer(response), repeating: sent, response)
+    let seen = observation(in: try self.body(of: response).flatMap(unwrapped), repeating: sent, response)
     return Written(id: base.key.id, observation: seen?.key == base.key ? seen : nil, before: before)
   }
 
@@ -52,9 +55,9 @@ extension PMSConnector {
     return try await client.send(call.method.rawValue, target, headers: headers, body: body.serialized)
   }
 
-  /// What a write was answered, unwrapped; nil for an answer without a body or without the envelope.
-  private func answer(_ response: HTTPResponse) throws(ConnectorError) -> JSONValue? {
-    response.body.isEmpty ? JSONValue?.none : unwrapped(try client.json(response))
+  /// Nil for an answer without a body.
+  private func body(of response: HTTPResponse) throws(ConnectorError) -> JSONValue? {
+    response.body.isEmpty ? JSONValue?.none : try client.json(response)
   }
 
   /// The record in a write's answer; nil for an answer that doesn't show it.

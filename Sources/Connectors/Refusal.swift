@@ -12,8 +12,9 @@ struct Refusal {
   init(_ response: HTTPResponse, showing plain: PlainText, now: Timestamp) {
     retryAfter = response.headers["Retry-After"].flatMap { Self.seconds($0, response, now) }
     if 300..<400 ~= response.status {
-      message = plain(
-        "a redirect" + (response.headers["Location"].map { " to \($0)" } ?? "") + ", which is not followed")
+      // Without its query, which may carry a token.
+      let location = response.headers["Location"].map { " to \($0.prefix { $0 != "?" })" } ?? ""
+      message = plain("a redirect\(location), which is not followed")
       property = nil
       return
     }
@@ -21,8 +22,11 @@ struct Refusal {
     let error = body?["error"].flatMap { $0.object == nil ? nil : $0 }
     let errors = body?["errors"] ?? error?["errors"]
     let details = [body, error, errors?.array?.first].compactMap { $0 }
-    message = plain(Self.message(details) ?? Self.text(of: response, isJSON: body != nil))
-    property = details.lazy.compactMap(Self.property).first.map { plain($0) }
+    // Some sides file what is wrong under the properties: `{"errors": {"email": ["is taken"]}}`.
+    let filed = errors?.object?.members.first
+    let filedText = filed.flatMap { $0.value.string ?? $0.value.array?.first?.string }
+    message = plain(filedText ?? Self.message(details) ?? Self.text(of: response, isJSON: body != nil))
+    property = (filed?.key ?? details.lazy.compactMap(Self.property).first).map { plain($0) }
   }
 
   /// The most telling of the usual members: RFC 9457, Invoiced, OAuth, JSON:API.
@@ -37,7 +41,7 @@ struct Refusal {
   }
 
   private static func property(_ detail: JSONValue) -> String? {
-    for key in ["param", "property", "field", "path", "name"] {
+    for key in ["param", "property", "field"] {
       if let text = detail[key]?.string, !text.isEmpty { return text }
     }
     guard let pointer = (detail["pointer"] ?? detail["source"]?["pointer"])?.string else { return nil }

@@ -58,6 +58,13 @@ final class SideClient: Sendable {
     }
   }
 
+  /// For an answer that need not say anything: a page for people is no word of the API's, whatever its status.
+  func refusePage(_ response: HTTPResponse) throws(ConnectorError) {
+    if response.headers["Content-Type"]?.lowercased().contains("html") ?? false {
+      throw .unreadable(side, "it is a page (status \(response.status)) and no word of the API's")
+    }
+  }
+
   func get(_ target: String) async throws(ConnectorError) -> (response: HTTPResponse, body: JSONValue) {
     let response = try await send("GET", target)
     return (response, try json(response))

@@ -11,10 +11,12 @@ import Testing
 
 @Suite("Answers", .timeLimit(.minutes(1)))
 struct AnswerTests {
-  @Test("say when to come again", arguments: [
-    ("120", 120), (" 0 ", 0), ("Sun, 01 Mar 2026 12:01:30 GMT", 90), ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
-    ("soon", nil), ("-5", nil), ("1.5", nil), ("", nil), ("99999999999999999999", Int(Int32.max)),
-  ])
+  @Test(
+    "say when to come again",
+    arguments: [
+      ("120", 120), (" 0 ", 0), ("Sun, 01 Mar 2026 12:01:30 GMT", 90), ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
+      ("soon", nil), ("-5", nil), ("1.5", nil), ("", nil), ("99999999999999999999", Int(Int32.max)),
+    ])
   func retryAfter(value: String, seconds: Int?) async {
     let transport = ScriptedTransport(.json("{}", status: 429, ["Retry-After": value]))
     let error = await failure { () throws(ConnectorError) in
@@ -23,13 +25,17 @@ struct AnswerTests {
     #expect(error == .refused(.pms, status: 429, message: "", property: nil, retryAfter: seconds))
   }
 
-  @Test("say what is wrong in many ways", arguments: [
-    (#"{"type":"about:blank","title":"Bad","detail":"name too long"}"#, "name too long", String?.none),
-    (#"{"message":"a\u202e\u0007\nb","param":"name"}"#, "a b", "name"),
-    (#"{"error":{"message":"no","field":"vat"}}"#, "no", "vat"), (#"{"error":"denied"}"#, "denied", nil),
-    (#"{"errors":[{"detail":"taken","source":{"pointer":"/address/street"}}]}"#, "taken", "address.street"),
-    (#"{"errors":["first"]}"#, "first", nil), (#""text""#, "text", nil), ("[]", "", nil), ("not json", "", nil),
-  ])
+  @Test(
+    "say what is wrong in many ways",
+    arguments: [
+      (#"{"type":"about:blank","title":"Bad","detail":"name too long"}"#, "name too long", String?.none),
+      (#"{"message":"a\u202e\u0007\nb","param":"name"}"#, "a b", "name"),
+      (#"{"error":{"message":"no","field":"vat"}}"#, "no", "vat"), (#"{"error":"denied"}"#, "denied", nil),
+      (#"{"errors":[{"detail":"taken","source":{"pointer":"/address/street"}}]}"#, "taken", "address.street"),
+      (#"{"errors":["first"]}"#, "first", nil), (#"{"message":"no","path":"/x","name":"Error"}"#, "no", nil),
+      (#"{"title":"Invalid","errors":{"email":["is taken","is short"]}}"#, "is taken", "email"),
+      (#""text""#, "text", nil), ("[]", "", nil), ("not json", "", nil),
+    ])
   func refusals(body: String, message: String, property: String?) async {
     let error = await failure { () throws(ConnectorError) in
       try await PMSConnector.make(ScriptedTransport(.json(body, status: 422))).fetch(RecordID("C-1"))
@@ -41,7 +47,8 @@ struct AnswerTests {
   func texts() {
     let page = HTTPResponse(status: 502, headers: ["Content-Type": "text/html"], body: Array("<h1>Bad</h1>".utf8))
     let text = HTTPResponse(
-      status: 502, headers: ["Content-Type": "text/plain"], body: Array(("gone\r\n" + String(repeating: "x", count: 999)).utf8))
+      status: 502, headers: ["Content-Type": "text/plain"],
+      body: Array(("gone\r\n" + String(repeating: "x", count: 999)).utf8))
     let plain = PlainText(hiding: [])
     #expect(Refusal(page, showing: plain, now: noon).message == "")
     let message = Refusal(text, showing: plain, now: noon).message
@@ -76,11 +83,13 @@ struct AnswerTests {
     #expect(offset.estimate == .milliseconds(3_600_499))
   }
 
-  @Test("hold HTTP's dates", arguments: [
-    ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
-    ("Sun Nov  6 08:49:37 1994", 784_111_777), ("Sun, 06 Foo 1994 08:49:37 GMT", nil), ("", nil), ("784111777", nil),
-    ("Sun, 36 Nov 1994 08:49:37 GMT", nil),
-  ])
+  @Test(
+    "hold HTTP's dates",
+    arguments: [
+      ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+      ("Sun Nov  6 08:49:37 1994", 784_111_777), ("Sun, 06 Foo 1994 08:49:37 GMT", nil), ("", nil), ("784111777", nil),
+      ("Sun, 36 Nov 1994 08:49:37 GMT", nil),
+    ])
   func dates(text: String, seconds: Int64?) { #expect(HTTPDate.seconds(text) == seconds) }
 
   @Test("show none of several secrets, not even where one begins like another")
@@ -98,11 +107,15 @@ struct AnswerTests {
     for text in ["ftp://pms.test", "https://", "pms.test", "https://pms.test:x"] { #expect(WebOrigin(text) == nil) }
   }
 
-  @Test("are asked for below the API's root", arguments: [
-    ("https://pms.test/api/v1", "https://pms.test/api/v1/customers"),
-    ("https://pms.test/api/v1/", "https://pms.test/api/v1/customers"), ("https://pms.test", "https://pms.test/customers"),
-    ("https://pms.test/?x=1#y", "https://pms.test/customers"), ("http://127.0.0.1:8602", "http://127.0.0.1:8602/customers"),
-  ])
+  @Test(
+    "are asked for below the API's root",
+    arguments: [
+      ("https://pms.test/api/v1", "https://pms.test/api/v1/customers"),
+      ("https://pms.test/api/v1/", "https://pms.test/api/v1/customers"),
+      ("https://pms.test", "https://pms.test/customers"),
+      ("https://pms.test/?x=1#y", "https://pms.test/customers"),
+      ("http://127.0.0.1:8602", "http://127.0.0.1:8602/customers"),
+    ])
   func roots(url: String, expected: String) {
     for path in ["/customers", "customers"] {
       let root = APIRoot(url)

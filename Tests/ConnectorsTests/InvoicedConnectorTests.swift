@@ -281,7 +281,8 @@ struct InvoicedConnectorTests {
       .json(
         #"[{"id":1,"type":"customer.updated","data":{"object":{"id":5,"statement_url":"https://t"}}}]"#,
         ["Link": "</events?page=2>; rel=next"]),
-      .json(#"[{"id":1},{"id":2,"type":"customer.merged"}]"#))
+      .json(
+        #"[{"id":1,"type":"customer.updated"},{"id":2,"type":"customer.merged"},{"id":3,"type":"invoice.created"}]"#))
     let events = try await InvoicedConnector.make(transport).events(since: noon, relatedTo: RecordID("5"))
     #expect(events?.compactMap { $0["id"]?.int64 } == [1, 2])
     #expect(events?[0]["data"]?["object"] == ["id": 5])

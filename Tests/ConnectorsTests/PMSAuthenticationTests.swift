@@ -12,22 +12,26 @@ import Testing
 struct PMSAuthenticationTests {
   private static let record = HTTPResponse.json(#"{"id":"C-1","name":"Acme"}"#)
 
-  @Test("sends what the configuration says", arguments: [
-    (PMSAuthentication.none, "Authorization", String?.none),
-    (.bearer(token: Secret("t-1")), "Authorization", "Bearer t-1"),
-    (.basic(user: "u", password: Secret("p\u{f8}:w")), "Authorization", "Basic dTpww7g6dw=="),
-    (.header(name: "X-Api-Key", value: Secret("v-1")), "X-Api-Key", "v-1"),
-  ])
+  @Test(
+    "sends what the configuration says",
+    arguments: [
+      (PMSAuthentication.none, "Authorization", String?.none),
+      (.bearer(token: Secret("t-1")), "Authorization", "Bearer t-1"),
+      (.basic(user: "u", password: Secret("p\u{f8}:w")), "Authorization", "Basic dTpww7g6dw=="),
+      (.header(name: "X-Api-Key", value: Secret("v-1")), "X-Api-Key", "v-1"),
+    ])
   func fixed(authentication: PMSAuthentication, header: String, value: String?) async throws {
     let transport = ScriptedTransport(Self.record)
     _ = try await PMSConnector.make(transport, authentication).fetch(RecordID("C-1"))
     #expect(transport.asked[0].headers[header] == value)
   }
 
-  @Test("shows none of its credentials in a refusal", arguments: [
-    PMSAuthentication.bearer(token: Secret("s3cr3t-value")), .basic(user: "u", password: Secret("s3cr3t-value")),
-    .header(name: "X-Api-Key", value: Secret("s3cr3t-value")),
-  ])
+  @Test(
+    "shows none of its credentials in a refusal",
+    arguments: [
+      PMSAuthentication.bearer(token: Secret("s3cr3t-value")), .basic(user: "u", password: Secret("s3cr3t-value")),
+      .header(name: "X-Api-Key", value: Secret("s3cr3t-value")),
+    ])
   func hides(authentication: PMSAuthentication) async {
     let transport = ScriptedTransport { _, request in
       let sent = request.headers["Authorization"] ?? request.headers["X-Api-Key"] ?? ""
@@ -43,7 +47,8 @@ struct PMSAuthenticationTests {
   }
 
   private static let oauth = PMSAuthentication.oauth2(
-    tokenURL: "https://login.test/token", clientID: "our id", clientSecret: Secret("s3cr3t/+"), scope: "customers write")
+    tokenURL: "https://login.test/token", clientID: "our id", clientSecret: Secret("s3cr3t/+"), scope: "customers write"
+  )
 
   /// A token endpoint that numbers its tokens, and an API that takes those of `valid`.
   private static func server(
@@ -52,7 +57,9 @@ struct PMSAuthenticationTests {
     let issued = Mutex(0)
     return ScriptedTransport { _, request in
       if request.target == "https://login.test/token" {
-        let number = issued.withLock { $0 += 1; return $0 }
+        let number = issued.withLock {
+          $0 += 1; return $0
+        }
         return .success(.json(#"{"access_token":"tok-\#(number)","token_type":"Bearer","expires_in":\#(lifetime)}"#))
       }
       let token = request.headers["Authorization"]?.dropFirst(7) ?? ""
@@ -66,10 +73,11 @@ struct PMSAuthenticationTests {
     let connector = PMSConnector.make(transport, Self.oauth)
     _ = try await connector.fetch(RecordID("C-1"))
     _ = try await connector.fetch(RecordID("C-1"))
-    #expect(transport.lines == [
-      "POST https://login.test/token", "GET https://pms.test/api/v1/customers/C-1",
-      "GET https://pms.test/api/v1/customers/C-1",
-    ])
+    #expect(
+      transport.lines == [
+        "POST https://login.test/token", "GET https://pms.test/api/v1/customers/C-1",
+        "GET https://pms.test/api/v1/customers/C-1",
+      ])
     // base64("our%20id:s3cr3t%2F%2B"), by RFC 6749 section 2.3.1.
     #expect(transport.asked[0].headers["Authorization"] == "Basic b3VyJTIwaWQ6czNjcjN0JTJGJTJC")
     #expect(
@@ -83,7 +91,8 @@ struct PMSAuthenticationTests {
     let transport = ScriptedTransport { _, request in
       guard request.target == "https://login.test/token" else { return .success(Self.record) }
       let form = String(decoding: request.body, as: UTF8.self)
-      guard form.contains("client_id=our%20id&client_secret=s3cr3t%2F%2B"), request.headers["Authorization"] == nil else {
+      guard form.contains("client_id=our%20id&client_secret=s3cr3t%2F%2B"), request.headers["Authorization"] == nil
+      else {
         return .success(.json(#"{"error":"invalid_client"}"#, status: 401))
       }
       return .success(.json(#"{"access_token":"tok","expires_in":0}"#))
@@ -144,18 +153,28 @@ struct PMSAuthenticationTests {
     }
   }
 
-  @Test("says that nothing was sent where no token is to be had", arguments: [
-    (HTTPResponse.json(#"{"error":"invalid_client","error_description":"no s3cr3t/+"}"#, status: 401),
-      "401|the PMS answered 401: no access token: the token endpoint answered 401: no ***"),
-    (.json(#"{"error":"invalid_scope"}"#, status: 400),
-      "401|the PMS answered 401: no access token: the token endpoint answered 400: invalid_scope"),
-    (.json("{}", status: 503), "|the PMS could not be reached: no access token: the token endpoint answered 503"),
-    (HTTPResponse(status: 302, headers: ["Location": "https://evil.test"]),
-      "401|the PMS answered 401: no access token: the token endpoint answered 302: a redirect to https://evil.test, which is not followed"),
-    (.html, "|the PMS's answer can't be read: its token endpoint's answer holds no bearer token"),
-    (.json(#"{"access_token":"x","token_type":"mac"}"#),
-      "|the PMS's answer can't be read: its token endpoint's answer holds no bearer token"),
-  ])
+  @Test(
+    "says that nothing was sent where no token is to be had",
+    arguments: [
+      (
+        HTTPResponse.json(#"{"error":"invalid_client","error_description":"no s3cr3t/+"}"#, status: 401),
+        "401|the PMS answered 401: no access token: the token endpoint answered 401: no ***"
+      ),
+      (
+        .json(#"{"error":"invalid_scope"}"#, status: 400),
+        "401|the PMS answered 401: no access token: the token endpoint answered 400: invalid_scope"
+      ),
+      (.json("{}", status: 503), "|the PMS could not be reached: no access token: the token endpoint answered 503"),
+      (
+        HTTPResponse(status: 302, headers: ["Location": "https://evil.test"]),
+        "401|the PMS answered 401: no access token: the token endpoint answered 302: a redirect to https://evil.test, which is not followed"
+      ),
+      (.html, "|the PMS's answer can't be read: its token endpoint's answer holds no bearer token"),
+      (
+        .json(#"{"access_token":"x","token_type":"mac"}"#),
+        "|the PMS's answer can't be read: its token endpoint's answer holds no bearer token"
+      ),
+    ])
   func noToken(response: HTTPResponse, expected: String) async {
     let transport = ScriptedTransport { _, _ in .success(response) }
     let error = await failure { () throws(ConnectorError) in

@@ -33,9 +33,11 @@ struct PMSListingTests {
     #expect(transport.lines == [0, 2, 3].map { "GET \(Self.root)/customers?skip=\($0)&take=100" })
   }
 
-  @Test("page by cursor: text, number or a whole address, to a null, an empty text or none", arguments: [
-    #","next":null"#, #","next":"""#, "", #","next":false"#,
-  ])
+  @Test(
+    "page by cursor: text, number or a whole address, to a null, an empty text or none",
+    arguments: [
+      #","next":null"#, #","next":"""#, "", #","next":false"#,
+    ])
   func cursors(end: String) async throws {
     let transport = ScriptedTransport(
       .json(#"{"data":[{"id":"a"}],"meta":{"next":"/x+y=="}}"#), .json(#"{"data":[{"id":"b"}],"meta":{"next":77}}"#),
@@ -43,10 +45,11 @@ struct PMSListingTests {
       .json(#"{"data":[{"id":"d"}],"meta":{"a":1\#(end)}}"#))
     let entity = Self.entity(.cursor(cursor: "cursor", next: path("meta.next")))
     #expect(try await everything(PMSConnector.make(transport, .none, entity)) == ["a", "b", "c", "d"])
-    #expect(transport.lines == [
-      "GET \(Self.root)/customers", "GET \(Self.root)/customers?cursor=%2Fx%2By%3D%3D",
-      "GET \(Self.root)/customers?cursor=77", "GET \(Self.root)/customers?cursor=9&x=1",
-    ])
+    #expect(
+      transport.lines == [
+        "GET \(Self.root)/customers", "GET \(Self.root)/customers?cursor=%2Fx%2By%3D%3D",
+        "GET \(Self.root)/customers?cursor=77", "GET \(Self.root)/customers?cursor=9&x=1",
+      ])
   }
 
   @Test("page by the Link header, absolute or relative")
@@ -70,10 +73,12 @@ struct PMSListingTests {
     #expect(transport.asked.count == 1)
   }
 
-  @Test("end where a side gives the same page for ever", arguments: [
-    Pagination.page(page: "page", size: "size", perPage: 2), .offset(offset: "o", limit: "l", perPage: 2),
-    .cursor(cursor: "cursor", next: path("next")),
-  ])
+  @Test(
+    "end where a side gives the same page for ever",
+    arguments: [
+      Pagination.page(page: "page", size: "size", perPage: 2), .offset(offset: "o", limit: "l", perPage: 2),
+      .cursor(cursor: "cursor", next: path("next")),
+    ])
   func repeating(pagination: Pagination) async throws {
     let transport = ScriptedTransport { _, _ in .success(.json(#"{"data":[{"id":"a"},{"id":"b"}],"next":"same"}"#)) }
     let ids = try await everything(PMSConnector.make(transport, .none, Self.entity(pagination)))
@@ -98,11 +103,13 @@ struct PMSListingTests {
     }
   }
 
-  @Test("are unreadable where the list is missing", arguments: [
-    HTTPResponse.html, .json("{}"), .json(#"{"data":null}"#), .json(#"{"data":{}}"#), .json("[]"),
-    .json(#"{"error":"no"}"#), HTTPResponse(status: 204), .json(#"{"data":[{"name":"no id"}]}"#),
-    .json(#"{"data":[{"id":null},{"id":{}}]}"#),
-  ])
+  @Test(
+    "are unreadable where the list is missing",
+    arguments: [
+      HTTPResponse.html, .json("{}"), .json(#"{"data":null}"#), .json(#"{"data":{}}"#), .json("[]"),
+      .json(#"{"error":"no"}"#), HTTPResponse(status: 204), .json(#"{"data":[{"name":"no id"}]}"#),
+      .json(#"{"data":[{"id":null},{"id":{}}]}"#),
+    ])
   func unreadable(response: HTTPResponse) async {
     let error = await failure { () throws(ConnectorError) in
       try await PMSConnector.make(ScriptedTransport(response)).list(updatedSince: nil, cursor: nil)
@@ -121,18 +128,21 @@ struct PMSListingTests {
     #expect(try await everything(PMSConnector.make(transport, .none, entity)) == ["a", "b"])
   }
 
-  @Test("ask for changes in the form that the records' own times have", arguments: [
-    (#""2026-03-01T13:00:00+01:00""#, "2026-03-01T12%3A00%3A00Z"), ("1772366400", "1772366400"),
-    (#""1772366400.25""#, "1772366400"), ("null", "2026-03-01T12%3A00%3A00Z"),
-  ])
+  @Test(
+    "ask for changes in the form that the records' own times have",
+    arguments: [
+      (#""2026-03-01T13:00:00+01:00""#, "2026-03-01T12%3A00%3A00Z"), ("1772366400", "1772366400"),
+      (#""1772366400.25""#, "1772366400"), ("null", "2026-03-01T12%3A00%3A00Z"),
+    ])
   func updatedSince(stamp: String, written: String) async throws {
     let transport = ScriptedTransport { _, _ in .success(.json(#"{"data":[{"id":"a","updated_at":\#(stamp)}]}"#)) }
     let connector = PMSConnector.make(transport)
     _ = try await connector.list(updatedSince: noon.adding(.milliseconds(900)), cursor: nil)
-    #expect(transport.lines == [
-      "GET \(Self.root)/customers?page=1&per_page=1",
-      "GET \(Self.root)/customers?page=1&per_page=100&updated_since=\(written)",
-    ])
+    #expect(
+      transport.lines == [
+        "GET \(Self.root)/customers?page=1&per_page=1",
+        "GET \(Self.root)/customers?page=1&per_page=100&updated_since=\(written)",
+      ])
   }
 
   @Test("keep what was asked for through the pages")
@@ -144,23 +154,27 @@ struct PMSListingTests {
     #expect(transport.lines[2] == "GET \(Self.root)/customers?page=2&per_page=100&updated_since=1772366400")
   }
 
-  @Test("begin anew with a cursor that is none of ours, and never leave the origin by one", arguments: [
-    "", "{}", "https://evil.test/", #"{"target":"https://evil.test/","remembered":"","steps":0,"patience":1}"#,
-    #"{"target":"@evil.test/","remembered":"","steps":0,"patience":1}"#,
-    #"{"target":"/x","remembered":"","steps":0,"patience":9223372036854775807}"#,
-  ])
+  @Test(
+    "begin anew with a cursor that is none of ours, and never leave the origin by one",
+    arguments: [
+      "", "{}", "https://evil.test/", #"{"target":"https://evil.test/","remembered":"","steps":0,"patience":1}"#,
+      #"{"target":"@evil.test/","remembered":"","steps":0,"patience":1}"#,
+      #"{"target":"/x","remembered":"","steps":0,"patience":9223372036854775807}"#,
+    ])
   func foreignCursor(text: String) async throws {
     let transport = ScriptedTransport(.json(#"{"data":[]}"#))
     _ = try await PMSConnector.make(transport).list(updatedSince: nil, cursor: ListCursor(text: text))
     #expect(transport.lines == ["GET \(Self.root)/customers?page=1&per_page=100"])
   }
 
-  @Test("find by a property's dotted path and a value's canonical text", arguments: [
-    ("customer_number", JSONValue.string("a b&c=d"), "customer_number=a%20b%26c%3Dd"),
-    ("address.street", "{property}", "address.street=%7Bproperty%7D"),
-    (#"a\.b[0]"#, true, "a%5C.b%5B0%5D=true"),
-    ("n", .number(JSONNumber(9_007_199_254_740_993)), "n=9007199254740993"),
-  ])
+  @Test(
+    "find by a property's dotted path and a value's canonical text",
+    arguments: [
+      ("customer_number", JSONValue.string("a b&c=d"), "customer_number=a%20b%26c%3Dd"),
+      ("address.street", "{property}", "address.street=%7Bproperty%7D"),
+      (#"a\.b[0]"#, true, "a%5C.b%5B0%5D=true"),
+      ("n", .number(JSONNumber(9_007_199_254_740_993)), "n=9007199254740993"),
+    ])
   func finds(property: String, value: JSONValue, query: String) async throws {
     let transport = ScriptedTransport(.json(#"{"data":[]}"#))
     #expect(try await PMSConnector.make(transport).find(path(property), value).isEmpty)

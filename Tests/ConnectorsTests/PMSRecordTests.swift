@@ -12,11 +12,13 @@ struct PMSRecordTests {
   private static let root = "https://pms.test/api/v1"
   private let base = observed(.pms, "C-1", ["id": "C-1", "name": "A", "tags": ["x", "y"]], etag: "\"v1\"")
 
-  @Test("are fetched by ids that can't break out of the path", arguments: [
-    ("C-1", "C-1"), ("a/b", "a%2Fb"), ("a?b=c#d", "a%3Fb%3Dc%23d"), ("../events", "..%2Fevents"),
-    ("\u{f8}\u{1F600}", "%C3%B8%F0%9F%98%80"), ("%2e%2e", "%252e%252e"), ("a b\r\nX: y", "a%20b%0D%0AX%3A%20y"),
-    ("9007199254740993", "9007199254740993"), ("{id}", "%7Bid%7D"), ("...", "..."),
-  ])
+  @Test(
+    "are fetched by ids that can't break out of the path",
+    arguments: [
+      ("C-1", "C-1"), ("a/b", "a%2Fb"), ("a?b=c#d", "a%3Fb%3Dc%23d"), ("../events", "..%2Fevents"),
+      ("\u{f8}\u{1F600}", "%C3%B8%F0%9F%98%80"), ("%2e%2e", "%252e%252e"), ("a b\r\nX: y", "a%20b%0D%0AX%3A%20y"),
+      ("9007199254740993", "9007199254740993"), ("{id}", "%7Bid%7D"), ("...", "..."),
+    ])
   func ids(id: String, segment: String) async throws {
     let transport = ScriptedTransport { _, _ in .success(.json("{}", status: 404)) }
     let connector = PMSConnector.make(transport)
@@ -35,14 +37,16 @@ struct PMSRecordTests {
     #expect(transport.asked.isEmpty)
   }
 
-  @Test("carry id, version and ETag", arguments: [
-    (#"{"id":"C-1","updated_at":"2026-03-01T12:00:00.123456789Z"}"#, "C-1", Int64(1_772_366_400_123_456_789)),
-    (#"{"id":9007199254740993,"updated_at":1772366400}"#, "9007199254740993", 1_772_366_400_000_000_000),
-    (#"{"id":"C-1","updated_at":1772366400.5}"#, "C-1", 1_772_366_400_500_000_000),
-    (#"{"id":"C-1","updated_at":-0.5}"#, "C-1", -500_000_000),
-    (#"{"id":"C-1","updated_at":null}"#, "C-1", nil), (#"{"id":"C-1","updated_at":"yesterday"}"#, "C-1", nil),
-    (#"{"id":"C-1","updated_at":99999999999999}"#, "C-1", nil),
-  ])
+  @Test(
+    "carry id, version and ETag",
+    arguments: [
+      (#"{"id":"C-1","updated_at":"2026-03-01T12:00:00.123456789Z"}"#, "C-1", Int64(1_772_366_400_123_456_789)),
+      (#"{"id":9007199254740993,"updated_at":1772366400}"#, "9007199254740993", 1_772_366_400_000_000_000),
+      (#"{"id":"C-1","updated_at":1772366400.5}"#, "C-1", 1_772_366_400_500_000_000),
+      (#"{"id":"C-1","updated_at":-0.5}"#, "C-1", -500_000_000),
+      (#"{"id":"C-1","updated_at":null}"#, "C-1", nil), (#"{"id":"C-1","updated_at":"yesterday"}"#, "C-1", nil),
+      (#"{"id":"C-1","updated_at":99999999999999}"#, "C-1", nil),
+    ])
   func versions(body: String, id: String, nanoseconds: Int64?) async throws {
     let transport = ScriptedTransport(.json(body, ["ETag": " \"v7\" "]))
     guard case .found(let seen) = try await PMSConnector.make(transport).fetch(RecordID(id)) else {
@@ -121,7 +125,8 @@ struct PMSRecordTests {
   @Test("are put whole, as they are now with the changes laid in")
   func puts() async throws {
     let transport = ScriptedTransport(
-      .json(#"{"customer":{"id":"C-1","name":"A","theirs":1.10,"address":{"zip":"1","street":"S"}}}"#, ["ETag": "\"v8\""]),
+      .json(
+        #"{"customer":{"id":"C-1","name":"A","theirs":1.10,"address":{"zip":"1","street":"S"}}}"#, ["ETag": "\"v8\""]),
       .json(#"{"customer":{"id":"C-1","name":"B"}}"#))
     var entity = PMSEntity(envelope: "customer")
     entity.update.method = .put
@@ -154,16 +159,19 @@ struct PMSRecordTests {
     #expect(plain.asked[0].headers["Idempotency-Key"] == nil)
   }
 
-  @Test("are not seen in an answer without them, which may still tell the id", arguments: [
-    (HTTPResponse(status: 204), String?.none), (.json(#"{"id":5}"#, status: 201), "5"),
-    (.json(#"{"id":"C-9","updated_at":"2026-03-01T12:00:00Z"}"#), "C-9"), (.json(#"{"id":5,"status":"created"}"#), "5"),
-    (.json("null"), nil), (.json(#"{"ok":true}"#), nil), (.json(#""created""#), nil),
-    (HTTPResponse(status: 201, headers: ["Location": "/api/v1/customers/a%2Fb?x=1"]), "a/b"),
-    (HTTPResponse(status: 201, headers: ["Location": "https://pms.test/api/v1/customers/C-7/"]), "C-7"),
-    (HTTPResponse(status: 201, headers: ["Location": "/api/v1/customers"]), nil),
-    (HTTPResponse(status: 201, headers: ["Location": "https://evil.test/customers/C-7"]), nil),
-    (.json(#"{"id":5}"#, status: 201, ["Location": "/api/v1/customers/6"]), "5"),
-  ])
+  @Test(
+    "are not seen in an answer without them, which may still tell the id",
+    arguments: [
+      (HTTPResponse(status: 204), String?.none), (.json(#"{"id":5}"#, status: 201), "5"),
+      (.json(#"{"id":"C-9","updated_at":"2026-03-01T12:00:00Z"}"#), "C-9"),
+      (.json(#"{"id":5,"status":"created"}"#), "5"),
+      (.json("null"), nil), (.json(#"{"ok":true}"#), nil), (.json(#""created""#), nil),
+      (HTTPResponse(status: 201, headers: ["Location": "/api/v1/customers/a%2Fb?x=1"]), "a/b"),
+      (HTTPResponse(status: 201, headers: ["Location": "https://pms.test/api/v1/customers/C-7/"]), "C-7"),
+      (HTTPResponse(status: 201, headers: ["Location": "/api/v1/customers"]), nil),
+      (HTTPResponse(status: 201, headers: ["Location": "https://evil.test/customers/C-7"]), nil),
+      (.json(#"{"id":5}"#, status: 201, ["Location": "/api/v1/customers/6"]), "5"),
+    ])
   func receipts(response: HTTPResponse, id: String?) async throws {
     let written = try await PMSConnector.make(ScriptedTransport(response))
       .create(["name": "A"], idempotencyKey: "key-123456")
@@ -197,6 +205,25 @@ struct PMSRecordTests {
     #expect(transport.lines == ["DELETE \(Self.root)/customers/C-1"])
     #expect(transport.asked[0].headers["If-Match"] == "\"v1\"")
     #expect(transport.asked[0].headers["Idempotency-Key"] == nil)
+  }
+
+  @Test("are not known to be deleted by a page that answers 200")
+  func deletedByPage() async {
+    let deleted = await failure { () throws(ConnectorError) in
+      try await PMSConnector.make(ScriptedTransport(.html)).delete(RecordID("C-1"), etag: nil)
+    }
+    guard case .unreadable(.pms, _) = deleted else {
+      Issue.record("\(String(describing: deleted))")
+      return
+    }
+  }
+
+  @Test("tell their id without the envelope too")
+  func bareID() async throws {
+    let transport = ScriptedTransport(.json(#"{"id":"C-9"}"#, status: 201))
+    let written = try await PMSConnector.make(transport, .none, PMSEntity(envelope: "customer"))
+      .create(["name": "A"], idempotencyKey: "key-123456")
+    #expect(written == Written(id: RecordID("C-9"), observation: nil))
   }
 
   @Test("are read from a callback as from the API")
