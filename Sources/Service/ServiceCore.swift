@@ -84,6 +84,8 @@ extension EngineSettings {
     loopPushes = configuration.loopGuard.pushes
     loopWindow = configuration.loopGuard.window
     confirm = configuration.confirm
+    keepEvents = configuration.retention.events
+    keepHistory = configuration.retention.history
   }
 }
 

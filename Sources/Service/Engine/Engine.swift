@@ -44,6 +44,7 @@ public final class Engine: Sendable {
     await takeUpLeftovers()
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.watchDue() }
+      group.addTask { await self.prune() }
       for side in Side.allCases { group.addTask { await self.watch(side) } }
     }
   }
@@ -83,6 +84,21 @@ public final class Engine: Sendable {
         next = context.clock.now.adding(.seconds(1))
       }
       await timers.wait(until: next, clock: context.clock)
+    }
+  }
+
+  /// Removes what is older than the retention, every hour.
+  private func prune() async {
+    while !Task.isCancelled {
+      do { try await context.clock.sleep(for: .seconds(3600)) } catch { return }
+      let now = context.clock.now
+      do throws(StoreError) {
+        try await context.store.prune(
+          events: now.adding(.zero - context.settings.keepEvents),
+          history: now.adding(.zero - context.settings.keepHistory))
+      } catch {
+        context.logger.warning("old events could not be removed", metadata: [LogKey.error: "\(error)"])
+      }
     }
   }
 

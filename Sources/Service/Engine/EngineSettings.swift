@@ -23,6 +23,8 @@ public struct EngineSettings: Sendable {
   public var loopPushes = 20
   public var loopWindow: Duration = .seconds(600)
   public var confirm: Duration = .seconds(60)
+  public var keepEvents: Duration = .seconds(30 * 86_400)
+  public var keepHistory: Duration = .seconds(365 * 86_400)
 
   public init() {}
 }
