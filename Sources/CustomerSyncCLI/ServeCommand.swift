@@ -21,6 +21,7 @@ struct Serve: AsyncParsableCommand {
 
   func run() async throws {
     let (configuration, mapping) = try options.load()
+    Self.raiseFileLimit()
     let logger = Logger(label: "customer-sync") { ConsoleLog(label: $0, configuration: configuration.log) }
     let signals: Signals
     let service: SyncService
@@ -49,6 +50,15 @@ struct Serve: AsyncParsableCommand {
       logger.info("stopped")
       return
     }
+  }
+
+  /// Each connection is an open file, and shells allow 1,024 of them unless they are asked for more.
+  private static func raiseFileLimit() {
+    var limit = rlimit()
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard getrlimit(files, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    _ = setrlimit(files, &limit)
   }
 
   /// A broken file changes nothing.
