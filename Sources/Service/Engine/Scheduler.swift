@@ -12,6 +12,8 @@ final class Scheduler: Sendable {
     var held: Set<RecordKey> = []
     /// Records that wait for another one to be released.
     var waiting: [RecordKey: [RecordKey]] = [:]
+    /// Workers that wait for a record with their own in hand; it is passed on to them.
+    var heirs: [RecordKey: [CheckedContinuation<Void, Never>]] = [:]
     var running = 0
     var isStopped = false
     var idle: [CheckedContinuation<Void, Never>] = []
@@ -62,6 +64,15 @@ final class Scheduler: Sendable {
       }
     }
 
+    /// Takes another record, after whoever has it. Only for a record that this worker made: its holder never waits for ours.
+    func acquire(_ key: RecordKey) async {
+      if keys.withLock({ $0.contains(key) }) { return }
+      await withCheckedContinuation { continuation in
+        if scheduler.hold(key, orInherit: continuation) { continuation.resume() }
+      }
+      keys.withLock { $0.append(key) }
+    }
+
     fileprivate func release() -> [RecordKey] { keys.withLock { $0 } }
   }
 
@@ -91,6 +102,14 @@ final class Scheduler: Sendable {
     }
   }
 
+  private func hold(_ key: RecordKey, orInherit heir: CheckedContinuation<Void, Never>) -> Bool {
+    state.withLock { state in
+      if state.held.insert(key).inserted { return true }
+      state.heirs[key, default: []].append(heir)
+      return false
+    }
+  }
+
   private func pump() {
     while let key = next() {
       Task {
@@ -116,17 +135,25 @@ final class Scheduler: Sendable {
   }
 
   private func finished(_ keys: [RecordKey]) {
-    let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+    let (heirs, idle) = state.withLock { state -> (heirs: [Waiter], idle: [Waiter]) in
+      var heirs: [Waiter] = []
       for key in keys {
+        if var waiting = state.heirs.removeValue(forKey: key) {
+          heirs.append(waiting.removeFirst())
+          if !waiting.isEmpty { state.heirs[key] = waiting }
+          continue
+        }
         state.held.remove(key)
         for waiter in state.waiting.removeValue(forKey: key) ?? [] { state.enqueue(waiter) }
       }
       state.running -= 1
-      guard state.running == 0, state.isStopped else { return [] }
+      guard state.running == 0, state.isStopped else { return (heirs, []) }
       defer { state.idle = [] }
-      return state.idle
+      return (heirs, state.idle)
     }
-    for continuation in idle { continuation.resume() }
+    for continuation in heirs + idle { continuation.resume() }
     pump()
   }
+
+  private typealias Waiter = CheckedContinuation<Void, Never>
 }

@@ -64,7 +64,8 @@ extension Worker {
   private func created(
     _ push: Push, _ key: RecordKey, answer: Observation?, _ seen: Observation, _ flow: Flow, _ work: inout Work
   ) async throws(Interruption) {
-    guard work.lease.take(key) else { throw .busy }
+    // Its echo may be in another worker's hands, which finds the create under way and steps back.
+    await work.lease.acquire(key)
     let (invoiced, pms) = key.side == .pms ? (seen.key.id, key.id) : (key.id, seen.key.id)
     work.set(Link(flow: flow.name, invoiced: invoiced, pms: pms, createdAt: now))
     if work.records[key] == nil { work.set(RecordState(key: key, firstSeenAt: now)) }

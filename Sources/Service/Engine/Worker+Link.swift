@@ -13,7 +13,7 @@ extension Worker {
     try await settleLeftovers(&work)
     guard try await bothAlive(&work) else { return }
     var rounds = 0
-    while let link = work.link {
+    while try await bothAlive(&work), let link = work.link {
       guard let flow = context.mapping.flow(named: link.flow) else {
         work.outcome = (.done, "the mapping has no flow '\(link.flow)' any more")
         return
