@@ -76,7 +76,7 @@ let package = Package(
     tests(
       "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"],
       resources: [.copy("Fixtures")]),
-    tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON"]),
+    tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON", grdb, logging]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
     tests("Sync", ["Sync", "Mapping", "JSON"]),
   ]
