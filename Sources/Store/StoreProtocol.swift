@@ -37,7 +37,8 @@ public protocol Store: Sendable {
   /// Oldest first, ended ones too; `side` says on which side `record` is, `since` and `until` are of its creation.
   func links(_ query: ListQuery) async throws(StoreError) -> Listing<Link>
   func link(_ id: Int64) async throws(StoreError) -> Link?
-  /// Oldest first; the open ones unless `state` asks for others. `type` is the cause, `eventID` of the event that led to it.
+  /// Oldest first; the open ones unless `state` asks for others. `type` is the cause, `eventID` that of the event which
+  /// led to it.
   func holds(_ kind: Hold.Kind, _ query: ListQuery) async throws(StoreError) -> Listing<Hold>
   func hold(_ id: Int64) async throws(StoreError) -> Hold?
   /// Newest first. `type` is the kind, `eventID` of the event that caused it.
@@ -55,7 +56,8 @@ public protocol Store: Sendable {
 
   /// Removes events finished before `events` and history before `history`.
   func prune(events: Timestamp, history: Timestamp) async throws(StoreError)
-  /// Erases a customer's records, link, events, holds and history so that no byte of them is in the store's files (rule 24).
+  /// Erases a customer's records, link, events, holds and history so that no byte of them is in the store's files
+  /// (rule 24).
   func forget(_ keys: [RecordKey]) async throws(StoreError)
   /// Whether the record was erased: it is kept apart, and nothing about it is stored again.
   func isForgotten(_ key: RecordKey) async throws(StoreError) -> Bool
@@ -123,14 +125,15 @@ public struct UnitState: Sendable {
 public struct Changes: Sendable {
   /// Inserted or replaced.
   public var records: [RecordState] = []
-  /// Inserted when its id is 0 (at most one such), else replaced. A record that has another link which hasn't ended makes
-  /// the commit fail with `claimed`.
+  /// Inserted when its id is 0 (at most one such), else replaced. A record that has another link which hasn't ended
+  /// makes the commit fail with `claimed`.
   public var links: [Link] = []
   /// Inserted with their claims when the id is 0, else replaced. A new create's claim that another create holds, or a
   /// source that another create has, makes the commit fail with `claimed`.
   public var pushes: [Push] = []
   public var settledPushes: [Int64] = []
-  /// Inserted when the id is 0; one that is filed already (same record, kind, cause and row) is replaced and keeps its id.
+  /// Inserted when the id is 0; one that is filed already (same record, kind, cause and row) is replaced: it keeps its
+  /// id and `at`, and counts one attempt more.
   public var holds: [Hold] = []
   public var closedHolds: [Int64] = []
   public var events: [EventOutcome] = []

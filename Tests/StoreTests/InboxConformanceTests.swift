@@ -98,8 +98,8 @@ struct InboxConformanceTests {
       _ = try await store.append(
         newEvent(
           "e\(index)", RecordKey(side, RecordID("r\(index % 3)")), at: Int64(index),
-          type: index % 2 == 0 ? "even" : "odd", state: index % 4 == 0 ? .ignored : index % 7 == 1 ? .parked : .waiting)
-      )
+          type: index % 2 == 0 ? "even" : "odd",
+          state: index % 4 == 0 ? .ignored : index % 7 == 1 ? .parked : .waiting))
     }
     var flowState = RecordState(key: invoiced("r1"), firstSeenAt: at(0))
     flowState.flow = "guests"

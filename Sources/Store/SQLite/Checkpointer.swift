@@ -1,22 +1,34 @@
 import Foundation
 import GRDB
 
+/// How large the write-ahead log may grow, in pages.
+struct LogLimits: Sendable {
+  /// After so many more it is carried over.
+  var step = 1000
+  /// From here on the writer finishes what was carried over beside it, so that the log starts anew.
+  var restart = 4000
+  /// From here on the writer doesn't wait for that: the disk is too slow for both.
+  var ceiling = 8000
+}
+
 /// Carries the write-ahead log into the database from a thread and connection of its own: on the writer's it would be
 /// what the slowest answers wait for.
 ///
 /// `@unchecked Sendable`: the variables are touched under `condition` only.
 final class Checkpointer: @unchecked Sendable {
-  /// Pages of the log after which it is carried over, and after which it should start anew.
-  private static let step = 1000
-  private static let limit = 4000
-
   private let queue: DatabaseQueue
+  private let limits: LogLimits
   private let condition = NSCondition()
   private var pages = 0
+  /// How many there were when the last step, and the writer's last own, began.
   private var carried = 0
+  private var forced = 0
   private var isClosed = false
 
-  init(queue: DatabaseQueue) { self.queue = queue }
+  init(queue: DatabaseQueue, limits: LogLimits) {
+    self.queue = queue
+    self.limits = limits
+  }
 
   /// Runs until `stop`; `full` is called when only the writer can finish, `ended` last.
   func start(full: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) {
@@ -24,7 +36,7 @@ final class Checkpointer: @unchecked Sendable {
       while self.waitForWork() {
         let pages = try? self.queue.inDatabase { try $0.first("PRAGMA wal_checkpoint(PASSIVE)") { $0.number(1) } }
         guard let pages = pages ?? nil else { continue }
-        if pages >= Self.limit { full() }
+        if pages >= self.limits.restart { full() }
       }
       ended()
     }
@@ -33,13 +45,17 @@ final class Checkpointer: @unchecked Sendable {
     thread.start()
   }
 
-  func logGrew(to count: Int) {
+  /// To be told after each commit; whether the writer is to carry the log over itself.
+  func logGrew(to count: Int) -> Bool {
     condition.lock()
+    defer { condition.unlock() }
     // The log has started anew.
-    if count < pages { carried = 0 }
+    if count < pages { (carried, forced) = (0, 0) }
     pages = count
-    if pages - carried >= Self.step { condition.signal() }
-    condition.unlock()
+    if pages - carried >= limits.step { condition.signal() }
+    guard pages >= limits.ceiling, pages - forced >= limits.step else { return false }
+    forced = pages
+    return true
   }
 
   func stop() {
@@ -52,7 +68,7 @@ final class Checkpointer: @unchecked Sendable {
   private func waitForWork() -> Bool {
     condition.lock()
     defer { condition.unlock() }
-    while pages - carried < Self.step && !isClosed { condition.wait() }
+    while pages - carried < limits.step && !isClosed { condition.wait() }
     // Each step is tried once; the next commits ask for more.
     carried = pages
     return !isClosed

@@ -19,7 +19,6 @@ struct Connections: Sendable {
 
   /// Opens the store's file, making it where there is none.
   init(path: String, isInline: Bool) throws(StoreError) {
-    try Self.checkFile(path)
     let store = try Self.attempt(path) {
       let writer = try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 65_536))
       try writer.inDatabase { db in try Self.prepare(db, path: path, isInline: isInline) }
@@ -101,8 +100,8 @@ struct Connections: Sendable {
     try Schema.migrate(db)
   }
 
-  /// What SQLite says about files is too little to act on.
-  private static func checkFile(_ path: String) throws(StoreError) {
+  /// Makes the file where there is none. What SQLite says about files is too little to act on.
+  static func makeFile(_ path: String) throws(StoreError) {
     let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
     var status = stat()
     guard stat(directory, &status) == 0 else {

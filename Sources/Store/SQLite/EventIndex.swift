@@ -68,9 +68,10 @@ final class EventIndex {
     try db.run("DELETE FROM known_event WHERE hash = ? AND id = ?", [.int(key), .int(id)])
   }
 
-  /// Carries on moving, a little faster than events come in: `count` came with this commit.
+  /// Carries on moving: `count` came with this commit. A move and its clearing together take fewer new events than they
+  /// move, or each would be larger than the one before.
   func move(alongside count: Int, _ db: Database) throws {
-    let share = count + count / 4 + 1
+    let share = 2 * count + 1
     if moved < order.count {
       undo.append(.moved(from: moved))
       let end = min(moved + share, order.count)

@@ -55,8 +55,7 @@ extension Database {
       if seen.insert(key).inserted { keys.append(key) }
     }
     let next = try first(
-      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]
-    ) { $0.time(0) }
+      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]) { $0.time(0) }
     return DueWork(keys: keys, next: next ?? nil)
   }
 
@@ -132,11 +131,10 @@ extension Database {
       counts.events[state] = count
       if let oldest { counts.oldestPending = min(oldest, counts.oldestPending ?? oldest) }
     }
-    for (flow, count) in try all(
-      "SELECT flow, count FROM active_links WHERE count > 0", [], { ($0.text(0), $0.number(1)) })
-    {
-      if let flow { counts.activeLinks[flow] = count }
+    let links = try all("SELECT flow, count FROM active_links WHERE count > 0") { row in
+      (try row.needed(row.text(0), "a count of links"), row.number(1))
     }
+    for (flow, count) in links { counts.activeLinks[flow] = count }
     let holds = try all("SELECT kind, count(*) FROM hold WHERE state = 'open' GROUP BY kind") {
       (try $0.choice(0, "a hold") as Hold.Kind, $0.number(1))
     }

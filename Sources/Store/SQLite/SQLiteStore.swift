@@ -22,28 +22,37 @@ public final class SQLiteStore: Store, Sendable {
     path: String, holder: String = "customer-sync", inline: Bool = false,
     observe: @escaping @Sendable (CommitSample) -> Void = { _ in }
   ) throws(StoreError) {
+    try self.init(path: path, holder: holder, inline: inline, limits: LogLimits(), observe: observe)
+  }
+
+  convenience init(
+    path: String, holder: String, inline: Bool, limits: LogLimits, observe: @escaping @Sendable (CommitSample) -> Void
+  ) throws(StoreError) {
+    try Connections.makeFile(path)
     let lock = try FileLock(path: path + ".lock", holder: holder)
-    try self.init(Connections(path: path, isInline: inline), lock: lock, isInline: inline, observe: observe)
+    try self.init(
+      Connections(path: path, isInline: inline), lock: lock, isInline: inline, limits: limits, observe: observe)
   }
 
   /// A store in memory, inline: everything happens on the caller's thread before it returns.
   public convenience init(inMemory observe: @escaping @Sendable (CommitSample) -> Void = { _ in }) throws(StoreError) {
-    try self.init(Connections(), lock: nil, isInline: true, observe: observe)
+    try self.init(Connections(), lock: nil, isInline: true, limits: LogLimits(), observe: observe)
   }
 
   private init(
-    _ connections: Connections, lock: FileLock?, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void
+    _ connections: Connections, lock: FileLock?, isInline: Bool, limits: LogLimits,
+    observe: @escaping @Sendable (CommitSample) -> Void
   ) throws(StoreError) {
     self.connections = connections
     self.lock = lock
     self.isInline = isInline
     readers = Readers(connections.readers)
-    let checkpointer = connections.checkpoints.map { Checkpointer(queue: $0) }
+    let checkpointer = connections.checkpoints.map { Checkpointer(queue: $0, limits: limits) }
     self.checkpointer = checkpointer
     let writer = try translating {
       try Writer(
         queue: connections.writer, isInline: isInline, observe: observe,
-        logGrew: { checkpointer?.logGrew(to: $0) })
+        logGrew: { checkpointer?.logGrew(to: $0) ?? false })
     }
     self.writer = writer
     guard !isInline else { return }

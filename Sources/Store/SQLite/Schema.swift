@@ -77,14 +77,15 @@ enum Schema {
     CREATE UNIQUE INDEX push_create ON push(side, source) WHERE action = 'create';
     CREATE TABLE claim(
       flow BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-      push INTEGER NOT NULL REFERENCES push(id) ON DELETE CASCADE, PRIMARY KEY(flow, key, value)) STRICT, WITHOUT ROWID;
+      push INTEGER NOT NULL REFERENCES push(id) ON DELETE CASCADE,
+      PRIMARY KEY(flow, key, value)) STRICT, WITHOUT ROWID;
     CREATE INDEX claim_push ON claim(push);
 
     CREATE TABLE hold(
       id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, cause TEXT NOT NULL, state TEXT NOT NULL, flow TEXT,
-      link INTEGER, side INTEGER, record BLOB, invoiced BLOB, pms BLOB, row BLOB, property TEXT, attempts INTEGER NOT NULL,
-      at INTEGER NOT NULL, event INTEGER, invoiced_value BLOB, pms_value BLOB, basis BLOB NOT NULL, reason TEXT NOT NULL,
-      next_step TEXT NOT NULL) STRICT;
+      link INTEGER, side INTEGER, record BLOB, invoiced BLOB, pms BLOB, row BLOB, property TEXT,
+      attempts INTEGER NOT NULL, at INTEGER NOT NULL, event INTEGER, invoiced_value BLOB, pms_value BLOB,
+      basis BLOB NOT NULL, reason TEXT NOT NULL, next_step TEXT NOT NULL) STRICT;
     CREATE UNIQUE INDEX hold_filing ON hold(side, record, kind, cause, ifnull(row, x'')) WHERE record IS NOT NULL;
     CREATE UNIQUE INDEX hold_loose ON hold(event, kind, cause) WHERE record IS NULL;
     CREATE INDEX hold_link ON hold(link) WHERE link IS NOT NULL;

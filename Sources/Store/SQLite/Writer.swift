@@ -18,8 +18,8 @@ struct WriteRequest: Sendable {
 /// Makes changes durable: requests that come while a commit runs share the next one. There is no waiting for fuller
 /// batches: the disk gathers them.
 ///
-/// `@unchecked Sendable`: `waiting`, `isClosed`, `wantsCheckpoint` and `truncations` are touched under `condition` only; `ledger` and
-/// `frames` only within `queue`, which lets in one thread at a time.
+/// `@unchecked Sendable`: `waiting`, `isClosed`, `wantsCheckpoint` and `truncations` are touched under `condition`
+/// only; `ledger` and `frames` only within `queue`, which lets in one thread at a time.
 final class Writer: @unchecked Sendable {
   private static let largestBatch = 512
 
@@ -28,17 +28,18 @@ final class Writer: @unchecked Sendable {
   private let ledger: Ledger
   private let frames: LogFrames
   private let observe: @Sendable (CommitSample) -> Void
-  private let logGrew: @Sendable (Int) -> Void
+  private let logGrew: @Sendable (Int) -> Bool
   private let condition = NSCondition()
   private var waiting: [WriteRequest] = []
   private var isClosed = false
   private var wantsCheckpoint = false
   private var truncations: [@Sendable (Bool) -> Void] = []
 
-  /// `logGrew` is told after each commit how many pages the write-ahead log has.
+  /// `logGrew` is told after each commit how many pages the write-ahead log has, and says whether the writer is to carry
+  /// it over.
   init(
     queue: DatabaseQueue, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void,
-    logGrew: @escaping @Sendable (Int) -> Void
+    logGrew: @escaping @Sendable (Int) -> Bool
   ) throws {
     self.queue = queue
     self.isInline = isInline
@@ -160,7 +161,7 @@ final class Writer: @unchecked Sendable {
       return batch.map { request in { request.failed(reason) } }
     }
     observe(CommitSample(duration: ContinuousClock.now - start, batch: batch.count))
-    logGrew(frames.count)
+    if logGrew(frames.count) { finishCheckpoint() }
     return outcomes
   }
 

@@ -1,0 +1,85 @@
+import GRDB
+import Mapping
+import Sync
+import Testing
+
+@testable import Store
+
+@Suite("The index of event ids")
+struct EventIndexTests {
+  @Test("finds every event while they move to the big index, through crashes and failed commits", arguments: 0..<10)
+  func moves(seed: UInt64) throws {
+    var random = Generator(seed: seed)
+    let queue = try DatabaseQueue()
+    try queue.inDatabase { db in
+      try Schema.migrate(db)
+      var index = try EventIndex(db, hash: SipHash(of: db), capacity: 50)
+      var stored: [String: Int64] = [:]
+      var next: Int64 = 1
+      for _ in 0..<300 {
+        var changed = stored
+        let fails = Int.random(in: 0..<6, using: &random) == 0
+        try db.execute(sql: "BEGIN")
+        var count = 0
+        for _ in 0..<Int.random(in: 0...5, using: &random) {
+          if Int.random(in: 0..<4, using: &random) == 0, let (id, number) = changed.randomElement(using: &random) {
+            try index.remove(.pms, id, id: number, db)
+            try db.execute(sql: "DELETE FROM event WHERE id = ?", arguments: [number])
+            changed[id] = nil
+            continue
+          }
+          let id = "e\(UInt32.random(in: 0..<2000, using: &random))"
+          #expect(try index.find(.pms, id, db) == changed[id])
+          guard changed[id] == nil else { continue }
+          try newEvent(id, pms("1")).insert(id: next, db)
+          try index.add(.pms, id, id: next, db)
+          changed[id] = next
+          next += 1
+          count += 1
+        }
+        try index.move(alongside: count, db)
+        if fails {
+          try db.execute(sql: "ROLLBACK")
+          index.rollBack(to: 0)
+        } else {
+          try db.execute(sql: "COMMIT")
+          index.committed()
+          stored = changed
+        }
+        // A crash: what was in memory is gone.
+        if Int.random(in: 0..<50, using: &random) == 0 {
+          index = try EventIndex(db, hash: SipHash(of: db), capacity: 50)
+        }
+      }
+      for (id, number) in stored { #expect(try index.find(.pms, id, db) == number) }
+      #expect(try index.find(.invoiced, try #require(stored.keys.first), db) == nil)
+      #expect(try db.number("SELECT count(*) FROM known_event") > 0)
+      #expect(try db.number("SELECT count(*) FROM recent_event") < 250)
+    }
+  }
+
+  @Test("hashes as SipHash-2-4 does")
+  func hash() throws {
+    // The vectors of the reference implementation: key 00 01 … 0f, input 00 01 … of each length.
+    let hash = try #require(SipHash(key: Array(0..<16)))
+    #expect(hash([]) == 0x726f_db47_dd0e_0e31)
+    #expect(hash([0]) == 0x74f8_39c5_93dc_67fd)
+    #expect(hash(Array(0..<8)) == 0x93f5_f579_9a93_2462)
+    #expect(hash(Array(0..<15)) == 0xa129_ca61_49be_45e5)
+  }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct Generator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
