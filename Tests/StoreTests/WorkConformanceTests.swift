@@ -10,8 +10,9 @@ struct WorkConformanceTests {
   private func filledLink() -> Link {
     var link = Link(flow: "guests", invoiced: RecordID("1"), pms: RecordID("p1"), createdAt: at(1))
     link.agreed = [
-      "name": AgreedPair(invoiced: "Ann", pms: "ann"), "absent": AgreedPair(invoiced: nil, pms: .null),
-      "base": AgreedPair(invoiced: .null, pms: nil, isBaseOnly: true),
+      "name": AgreedPair(invoiced: "Ann", pms: "ann", fingerprint: "f"),
+      "absent": AgreedPair(invoiced: nil, pms: .null, fingerprint: ""),
+      "base": AgreedPair(invoiced: .null, pms: nil, fingerprint: "f", isBaseOnly: true),
     ]
     link.invoicedEdits = ["name": Edit(at: at(4), value: nil), "null": Edit(at: at(5), value: .null)]
     link.pmsEdits = ["name": Edit(at: at(6), value: ["deep": [1, true]])]
@@ -308,7 +309,7 @@ struct WorkConformanceTests {
         changes.records.append(record)
       }
       var link = Link(flow: "guests", invoiced: i.id, pms: p.id, createdAt: at(1))
-      link.agreed["name"] = AgreedPair(invoiced: .string(secret + "agreed"), pms: nil)
+      link.agreed["name"] = AgreedPair(invoiced: .string(secret + "agreed"), pms: nil, fingerprint: "f")
       changes.links = [link]
       var push = newPush(
         .create, source: i, target: nil,

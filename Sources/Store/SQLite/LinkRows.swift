@@ -44,7 +44,8 @@ extension Link {
     for member in try row.needed(row.json(10)?.object, place).members {
       agreed[member.key] = AgreedPair(
         invoiced: member.value["invoiced"], pms: member.value["pms"],
-        fingerprint: member.value["row"]?.string ?? "", isBaseOnly: member.value["base_only"] != nil)
+        fingerprint: try row.needed(member.value["fingerprint"]?.string, place),
+        isBaseOnly: member.value["base_only"] != nil)
     }
     invoicedEdits = try Self.edits(row, 11, place)
     pmsEdits = try Self.edits(row, 12, place)
@@ -77,7 +78,7 @@ extension Link {
           var members = JSONObject()
           members["invoiced"] = pair.invoiced
           members["pms"] = pair.pms
-          members["row"] = .string(pair.fingerprint)
+          members["fingerprint"] = .string(pair.fingerprint)
           if pair.isBaseOnly { members["base_only"] = true }
           return (row, .object(members))
         }))

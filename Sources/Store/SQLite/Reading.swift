@@ -55,7 +55,8 @@ extension Database {
       if seen.insert(key).inserted { keys.append(key) }
     }
     let next = try first(
-      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]) { $0.time(0) }
+      "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]
+    ) { $0.time(0) }
     return DueWork(keys: keys, next: next ?? nil)
   }
 
