@@ -62,11 +62,12 @@ let package = Package(
         "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
         "HTTPClient", "EventLoop", "JSON", arguments, logging,
       ],
-      swiftSettings: settings),
+      resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
 
     tests(
       "Connectors",
       ["Connectors", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
+    tests("CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "JSON"], resources: [.copy("Fixtures")]),
     tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),

@@ -6,6 +6,8 @@ import Service
 /// Where results and messages go: standard output and standard error.
 enum Console {
   static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  /// To standard output, as it is.
+  static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
   static func message(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
   private static func write(_ text: String, to descriptor: Int32) {
@@ -36,7 +38,7 @@ struct ConfigurationOptions: ParsableArguments {
     let (configuration, diagnostics) = loadConfiguration()
     for diagnostic in diagnostics { Console.message(diagnostic.description) }
     guard let configuration else { throw ExitCode.misconfigured }
-    let (mapping, problems) = MappingLoader.load(configuration.mapping)
+    let (mapping, problems) = MappingLoader.load(for: configuration)
     for problem in problems { Console.message(problem.description) }
     guard let mapping else { throw ExitCode.misconfigured }
     return (configuration, mapping)

@@ -1,6 +1,4 @@
 import Connectors
-import EventLoop
-import HTTPClient
 import HTTPServer
 import Logging
 import Mapping
@@ -11,8 +9,7 @@ import Sync
 public final class ServiceCore: Sendable {
   public let engine: Engine
   let context: EngineContext
-  private let clientLoop: EventLoop
-  private let clients: [HTTPClient]
+  private let sides: SideConnections
 
   public var store: any Store { context.store }
   public var metrics: Metrics { context.metrics }
@@ -33,39 +30,17 @@ public final class ServiceCore: Sendable {
     case .postgres:
       throw .misconfigured("store: this build keeps its store in SQLite only; write sqlite:FILE")
     }
-    do {
-      clientLoop = try EventLoop()
-      let invoiced = try HTTPClient(
-        loop: clientLoop,
-        configuration: HTTPClientConfiguration(
-          timeout: configuration.invoiced.timeout, ca: configuration.invoiced.ca,
-          maxConnectionsPerHost: configuration.invoiced.concurrency))
-      let pms = try HTTPClient(
-        loop: clientLoop,
-        configuration: HTTPClientConfiguration(
-          timeout: configuration.pms.timeout, ca: configuration.pms.ca,
-          maxConnectionsPerHost: configuration.pms.concurrency))
-      clients = [invoiced, pms]
-      let clock = SystemClock()
-      context = EngineContext(
-        store: store,
-        connectors: [
-          .invoiced: InvoicedConnector(
-            url: configuration.invoiced.url, apiKey: configuration.invoiced.apiKey,
-            timeout: configuration.invoiced.timeout, transport: invoiced, now: { clock.now }),
-          .pms: PMSConnector(configuration.pms.endpoint, transport: pms, now: { clock.now }),
-        ],
-        reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
-        settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
-    } catch {
-      throw .failed("\(error)")
-    }
+    let clock = SystemClock()
+    sides = try SideConnections(configuration, clock: clock)
+    context = EngineContext(
+      store: store, connectors: sides.connectors,
+      reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
+      settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
     engine = Engine(context: context)
   }
 
   public func close() async {
-    for client in clients { client.shutdown() }
-    clientLoop.stop()
+    sides.close()
     await context.store.close()
   }
 }

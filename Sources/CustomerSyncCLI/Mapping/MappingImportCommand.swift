@@ -1,0 +1,45 @@
+import ArgumentParser
+import Documents
+import Mapping
+
+struct MappingImport: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import",
+    abstract: "Read a dataflow document, and write it as a mapping.",
+    discussion: """
+      Every section becomes a flow with `live: observe`: a document says nothing of filters and match keys. What should \
+      be looked at goes to standard error; a document that is none is an error that names the line (exit 1).
+
+      EXAMPLE
+        customer-sync mapping import dataflow.rst --output mapping.yaml
+      """)
+
+  @Argument(help: ArgumentHelp("The document, in reStructuredText.", valueName: "doc.rst"))
+  var document: String
+
+  @Option(help: ArgumentHelp("Where the mapping goes; standard output unless given.", valueName: "file"))
+  var output: String?
+
+  func run() throws {
+    let (document, problems) = DataflowDocument.read(path: document)
+    for problem in problems { Console.message(problem.description) }
+    guard let document else { throw ExitCode.failure }
+    let (mapping, warnings) = document.imported()
+    for warning in warnings { Console.message(warning.description) }
+    try CommandFailure.reporting { () throws(FileFailure) in
+      try Files.write(MappingDocument.write(mapping), to: output)
+    }
+  }
+}
+
+/// Turns an error into its message and exit 1.
+enum CommandFailure {
+  static func reporting<T, E: Error>(_ body: () throws(E) -> T) throws -> T {
+    do throws(E) {
+      return try body()
+    } catch {
+      Console.message("error: \(error)")
+      throw ExitCode.failure
+    }
+  }
+}

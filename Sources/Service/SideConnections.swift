@@ -1,0 +1,42 @@
+import Connectors
+import EventLoop
+import HTTPClient
+import Mapping
+
+/// The connectors of both sides, and the clients and the loop that they run on.
+public final class SideConnections: Sendable {
+  public let connectors: [Side: any Connector]
+  private let loop: EventLoop
+  private let clients: [HTTPClient]
+
+  public init(_ configuration: Configuration, clock: any ServiceClock = SystemClock()) throws(ServiceError) {
+    do {
+      loop = try EventLoop()
+      let invoiced = try HTTPClient(
+        loop: loop,
+        configuration: HTTPClientConfiguration(
+          timeout: configuration.invoiced.timeout, ca: configuration.invoiced.ca,
+          maxConnectionsPerHost: configuration.invoiced.concurrency))
+      let pms = try HTTPClient(
+        loop: loop,
+        configuration: HTTPClientConfiguration(
+          timeout: configuration.pms.timeout, ca: configuration.pms.ca,
+          maxConnectionsPerHost: configuration.pms.concurrency))
+      clients = [invoiced, pms]
+      connectors = [
+        .invoiced: InvoicedConnector(
+          url: configuration.invoiced.url, apiKey: configuration.invoiced.apiKey,
+          timeout: configuration.invoiced.timeout, transport: invoiced, now: { clock.now }),
+        .pms: PMSConnector(configuration.pms.endpoint, transport: pms, now: { clock.now }),
+      ]
+    } catch {
+      throw .failed("\(error)")
+    }
+  }
+
+  /// Ends what is in flight, and the loop.
+  public func close() {
+    for client in clients { client.shutdown() }
+    loop.stop()
+  }
+}
