@@ -67,7 +67,9 @@ let package = Package(
     tests(
       "Connectors",
       ["Connectors", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
-    tests("CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "JSON"], resources: [.copy("Fixtures")]),
+    tests(
+      "CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON"],
+      resources: [.copy("Fixtures")]),
     tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),

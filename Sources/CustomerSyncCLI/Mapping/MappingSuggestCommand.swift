@@ -4,6 +4,7 @@ import Documents
 import JSON
 import Mapping
 import Service
+import Sync
 
 struct MappingSuggest: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
