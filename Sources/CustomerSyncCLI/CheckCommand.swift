@@ -8,8 +8,8 @@ struct Check: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look for mistakes in the configuration and the mapping.",
     discussion: """
-      Prints every problem with its file and line, and what to write instead. Nothing is asked of either system, unless \
-      --online is given. Exits with 78 when there are errors, with 2 when a side doesn't answer, else with 0.
+      Prints every problem with its file and line, and what to write instead. Nothing is asked of either system, \
+      unless --online is given. Exits with 78 when there are errors, with 2 when a side doesn't answer, else with 0.
 
       EXAMPLE
         customer-sync check --config customer-sync.yaml

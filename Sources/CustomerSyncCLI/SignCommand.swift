@@ -57,7 +57,8 @@ struct Sign: ParsableCommand {
       "hmac: the header of the timestamp. (default: X-Timestamp, where it is signed)", valueName: "name"))
   var timestampHeader: String?
 
-  @Option(help: ArgumentHelp("hmac: the header of the id. (default: webhook-id, where it is signed)", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("hmac: the header of the id. (default: webhook-id, where it is signed)", valueName: "name"))
   var idHeader: String?
 
   @Argument(help: ArgumentHelp("The body; standard input unless given.", valueName: "file"))

@@ -7,8 +7,8 @@ struct MappingImport: ParsableCommand {
     commandName: "import",
     abstract: "Read a dataflow document, and write it as a mapping.",
     discussion: """
-      Every section becomes a flow with `live: observe`: a document says nothing of filters and match keys. What should \
-      be looked at goes to standard error; a document that is none is an error that names the line (exit 1).
+      Every section becomes a flow with `live: observe`: a document says nothing of filters and match keys. What \
+      should be looked at goes to standard error; a document that is none is an error that names the line (exit 1).
 
       EXAMPLE
         customer-sync mapping import dataflow.rst --output mapping.yaml

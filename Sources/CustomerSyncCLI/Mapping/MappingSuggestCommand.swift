@@ -11,8 +11,8 @@ struct MappingSuggest: AsyncParsableCommand {
     commandName: "suggest",
     abstract: "Propose property pairs from sample records of both sides.",
     discussion: """
-      Reads one page of customers of each side, and nothing else. Pairs are proposed where records that are the same \
-      customer on both sides have equal values, and where names are alike. The rows have the form of mapping.yaml; each \
+      Reads one page of customers of each side, and nothing else. Pairs are proposed where records that are the \
+      same customer on both sides have equal values, and where names are alike. The rows have the form of mapping.yaml; each \
       says what speaks for it. The mapping need not exist yet.
 
       EXAMPLE

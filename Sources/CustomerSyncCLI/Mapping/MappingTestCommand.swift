@@ -1,14 +1,16 @@
 import ArgumentParser
+import Connectors
 import JSON
 import Mapping
+import Service
 
 struct MappingTest: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "test",
     abstract: "Show what a record becomes on the other side, property by property, and back.",
     discussion: """
-      FILE is a record as its system's API gives it, or the body of a webhook or callback; - is standard input. Nothing \
-      is asked of either system. Exits with 1 when no flow covers the record, or a value doesn't fit.
+      FILE is a record as its system's API gives it, or the body of a webhook or callback; - is standard input. \
+      Nothing is asked of either system. Exits with 1 when no flow covers the record, or a value doesn't fit.
 
       EXAMPLE
         customer-sync mapping test --invoiced event.json
