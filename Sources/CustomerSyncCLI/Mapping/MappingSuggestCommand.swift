@@ -12,8 +12,8 @@ struct MappingSuggest: AsyncParsableCommand {
     abstract: "Propose property pairs from sample records of both sides.",
     discussion: """
       Reads one page of customers of each side, and nothing else. Pairs are proposed where records that are the \
-      same customer on both sides have equal values, and where names are alike. The rows have the form of mapping.yaml; each \
-      says what speaks for it. The mapping need not exist yet.
+      same customer on both sides have equal values, and where names are alike. The rows have the form of \
+      mapping.yaml; each says what speaks for it. The mapping need not exist yet.
 
       EXAMPLE
         customer-sync mapping suggest --config customer-sync.yaml
