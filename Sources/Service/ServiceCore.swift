@@ -39,6 +39,18 @@ public final class ServiceCore: Sendable {
     engine = Engine(context: context)
   }
 
+  /// Lets no call through to a side that a person paused, also after a restart.
+  public func restorePauses() async throws(ServiceError) {
+    for side in Side.allCases {
+      do throws(StoreError) {
+        guard let text = try await store.value(SideGate.pauseName(side)) else { continue }
+        context.gate(side).restore(SideGate.Pause(kept: text, now: context.clock.now))
+      } catch {
+        throw .failed("\(error)")
+      }
+    }
+  }
+
   public func close() async {
     sides.close()
     await context.store.close()

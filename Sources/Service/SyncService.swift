@@ -14,6 +14,7 @@ public final class SyncService: Sendable {
   private let core: ServiceCore
   private let loops: [EventLoop]
   private let listener: PublicListener
+  private let admin: AdminListener
   private let publicServer: HTTPServer
   private let adminServer: HTTPServer
   private let isDraining: Flag
@@ -29,6 +30,7 @@ public final class SyncService: Sendable {
   {
     let core = try ServiceCore(configuration, mapping: mapping, logger: logger, purpose: "serve")
     do throws(ServiceError) {
+      try await core.restorePauses()
       return try SyncService(core, configuration)
     } catch {
       await core.close()
@@ -49,6 +51,7 @@ public final class SyncService: Sendable {
     }
     self.listener = listener
     let admin = AdminListener(core: core, token: configuration.admin.token)
+    self.admin = admin
     do {
       let (publicLoop, adminLoop) = (try EventLoop(), try EventLoop())
       loops = [publicLoop, adminLoop]
@@ -90,6 +93,7 @@ public final class SyncService: Sendable {
       throw .failed("\(error)")
     }
     listener.replace(endpoints)
+    admin.replace(token: configuration.admin.token)
     core.context.mapping = mapping
   }
 }

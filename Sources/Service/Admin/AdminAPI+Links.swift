@@ -44,20 +44,16 @@ extension AdminAPI {
   }
 
   /// A link by the store's number, or by the id of one of its records.
-  private func find(link text: String) async throws(AdminError) -> Link? {
+  func find(link text: String) async throws(AdminError) -> Link? {
     if let id = Int64(text) {
       let found = try await reading { () async throws(StoreError) in try await store.link(id) }
       if let found { return found }
     }
-    var query = ListQuery(limit: 2)
-    if let colon = text.firstIndex(of: ":"), let side = Side(rawValue: String(text[..<colon])) {
-      query.side = side
-      query.record = String(text[text.index(after: colon)...])
-    } else {
-      query.record = text
-    }
-    let page = query
-    let found = try await reading { () async throws(StoreError) in try await store.links(page) }.items
+    let query = ListQuery(record: text, limit: 100)
+    let all = try await reading { () async throws(StoreError) in try await store.links(query) }.items
+    // A record has one link that lives, and any number of ended ones.
+    let alive = all.filter { $0.state != .ended }
+    let found = alive.isEmpty ? all : alive
     guard found.count <= 1 else {
       throw .conflict("Several links have a record \(text): name it invoiced:\(text) or pms:\(text).")
     }
@@ -70,6 +66,10 @@ extension AdminAPI {
     return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
   }
 
+  func hold(_ kind: Hold.Kind, _ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    .json(Self.json(try await find(kind, call.variable("id"))))
+  }
+
   func history(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let query = try call.listQuery()
     let listing = try await reading { () async throws(StoreError) in try await store.history(query) }
@@ -78,7 +78,7 @@ extension AdminAPI {
 
   /// What is parked is looked at again now.
   func retry(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let hold = try await find(hold: call.variable("id"))
+    let hold = try await find(.parked, call.variable("id"))
     guard let record = hold.record else {
       throw .conflict("Parked \(hold.id) is an event that can't be read: there is no record to try again.")
     }
@@ -93,7 +93,7 @@ extension AdminAPI {
 
   /// What is parked stays as it is until one of its values changes.
   func discard(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    var hold = try await find(hold: call.variable("id"))
+    var hold = try await find(.parked, call.variable("id"))
     hold.state = .discarded
     var changes = Changes()
     changes.holds = [hold]
@@ -101,11 +101,18 @@ extension AdminAPI {
     return .json(["id": .number(JSONNumber(hold.id)), "state": "discarded"])
   }
 
-  private func find(hold text: String) async throws(AdminError) -> Hold {
-    guard let id = Int64(text) else { throw .badRequest("\(text) is no number of a parked entry.") }
-    let found = try await reading { () async throws(StoreError) in try await store.hold(id) }
-    guard let found else { throw .notFound("There is no parked entry \(text).") }
-    return found
+  /// An entry by the store's number, or by the id of the one record it is about.
+  func find(_ kind: Hold.Kind, _ text: String) async throws(AdminError) -> Hold {
+    let what = kind == .conflict ? "conflict" : "parked entry"
+    if let id = Int64(text) {
+      let found = try await reading { () async throws(StoreError) in try await store.hold(id) }
+      if let found, found.kind == kind { return found }
+    }
+    let query = ListQuery(record: text, limit: 2)
+    let found = try await reading { () async throws(StoreError) in try await store.holds(kind, query) }.items
+    guard let hold = found.first else { throw .notFound("There is no \(what) \(text).") }
+    guard found.count == 1 else { throw .conflict("Several entries are about \(text): name one by its number.") }
+    return hold
   }
 
   /// An event that asks for nothing but a look at a record.
@@ -146,5 +153,18 @@ extension AdminAPI {
         ("rule", .number(JSONNumber(entry.rule))), ("reason", .string(entry.sentence)),
         ("event", entry.event.map { .number(JSONNumber($0)) } ?? .null), ("at", .string(entry.at.rfc3339)),
       ]))
+  }
+}
+
+extension ListQuery {
+  /// What is about a record, named by its id or by `SIDE:ID`.
+  init(record text: String, limit: Int) {
+    self.init(limit: limit)
+    if let colon = text.firstIndex(of: ":"), let side = Side(rawValue: String(text[..<colon])) {
+      self.side = side
+      record = String(text[text.index(after: colon)...])
+    } else {
+      record = text
+    }
   }
 }

@@ -47,10 +47,11 @@ extension AdminAPI {
     let side = try self.side(call)
     let reason = try call.object()["reason"]?.string ?? "by a person"
     let since = context.clock.now
+    let pause = SideGate.Pause(byPerson: true, reason: reason, since: since)
     try await reading { () async throws(StoreError) in
-      try await store.setValue(reason, for: SideGate.pauseName(side))
+      try await store.setValue(pause.kept, for: SideGate.pauseName(side))
     }
-    context.gate(side).pause(byPerson: true, reason: reason)
+    context.gate(side).restore(pause)
     return .json(["side": .string(side.rawValue), "state": "paused", "at": .string(since.rfc3339)])
   }
 
@@ -90,4 +91,16 @@ extension AdminAPI {
 extension SideGate {
   /// Under this name the store keeps a person's pause, so that it outlives a restart.
   static func pauseName(_ side: Side) -> String { "pause.\(side.rawValue)" }
+}
+
+extension SideGate.Pause {
+  /// As the store keeps it: the time, a blank, the reason.
+  var kept: String { "\(since.rfc3339) \(reason)" }
+
+  init(kept: String, now: Timestamp) {
+    let parts = kept.split(separator: " ", maxSplits: 1)
+    self.init(
+      byPerson: true, reason: parts.count == 2 ? String(parts[1]) : "by a person",
+      since: parts.first.flatMap { Timestamp(rfc3339: String($0)) } ?? now)
+  }
 }

@@ -1,3 +1,4 @@
+import Connectors
 import HTTP
 import HTTPServer
 import JSON
@@ -42,6 +43,8 @@ enum AdminError: Error {
   case badRequest(String)
   case notFound(String)
   case conflict(String)
+  /// A side did not answer as it should.
+  case side(ConnectorError)
   case store(StoreError)
 
   var response: HTTPResponse {
@@ -49,6 +52,7 @@ enum AdminError: Error {
     case .badRequest(let detail): .problem(400, detail: detail)
     case .notFound(let detail): .problem(404, detail: detail)
     case .conflict(let detail): .problem(409, detail: detail)
+    case .side(let error): .problem(502, detail: "\(error)")
     case .store(let error): .problem(503, detail: "\(error)", headers: ["Retry-After": "5"])
     }
   }
@@ -81,14 +85,30 @@ struct AdminRoute: Sendable {
     AdminRoute(
       "sides/{side}/resume", ["POST": { (api, call) async throws(AdminError) in try await api.resume(call) }]),
     AdminRoute("mapping", ["GET": { (api, _) async throws(AdminError) in api.mapping() }]),
-    AdminRoute("links", ["GET": { (api, call) async throws(AdminError) in try await api.links(call) }]),
-    AdminRoute("links/{id}", ["GET": { (api, call) async throws(AdminError) in try await api.link(call) }]),
+    AdminRoute(
+      "links",
+      [
+        "GET": { (api, call) async throws(AdminError) in try await api.links(call) },
+        "POST": { (api, call) async throws(AdminError) in try await api.makeLink(call) },
+      ]),
+    AdminRoute(
+      "links/{id}",
+      [
+        "GET": { (api, call) async throws(AdminError) in try await api.link(call) },
+        "DELETE": { (api, call) async throws(AdminError) in try await api.unlink(call) },
+      ]),
     AdminRoute("parked", ["GET": { (api, call) async throws(AdminError) in try await api.holds(.parked, call) }]),
+    AdminRoute("parked/{id}", ["GET": { (api, call) async throws(AdminError) in try await api.hold(.parked, call) }]),
     AdminRoute(
       "parked/{id}/retry", ["POST": { (api, call) async throws(AdminError) in try await api.retry(call) }]),
     AdminRoute(
       "parked/{id}/discard", ["POST": { (api, call) async throws(AdminError) in try await api.discard(call) }]),
     AdminRoute("conflicts", ["GET": { (api, call) async throws(AdminError) in try await api.holds(.conflict, call) }]),
+    AdminRoute(
+      "conflicts/{id}", ["GET": { (api, call) async throws(AdminError) in try await api.hold(.conflict, call) }]),
+    AdminRoute(
+      "conflicts/{id}/resolve", ["POST": { (api, call) async throws(AdminError) in try await api.resolve(call) }]),
+    AdminRoute("forget", ["POST": { (api, call) async throws(AdminError) in try await api.forget(call) }]),
     AdminRoute("history", ["GET": { (api, call) async throws(AdminError) in try await api.history(call) }]),
   ]
 }

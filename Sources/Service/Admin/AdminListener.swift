@@ -14,8 +14,11 @@ public final class AdminListener: Sendable {
   /// `token` is nil only on a loopback address.
   public init(core: ServiceCore, token: Secret?) {
     self.core = core
-    access = AdminAccess(token: token)
+    access = AdminAccess(token: token, clock: core.context.clock, random: core.context.random)
   }
+
+  /// Takes a new token over.
+  func replace(token: Secret?) { access.replace(token: token) }
 
   public func answer(_ request: HTTPRequest) async -> HTTPResponse {
     if request.path == "/healthz" {
@@ -23,7 +26,24 @@ public final class AdminListener: Sendable {
         ? .json(#"{"status":"ok"}"#)
         : .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
     }
-    if let refusal = access.refusal(of: request) { return refusal }
+    let isForPeople = (request.headers["Accept"] ?? "").contains("text/html")
+    if request.path == "/login" {
+      switch request.method {
+      case "POST":
+        let response = access.login(request)
+        return response.status == 401 && isForPeople ? AdminPage.login(status: 401, note: "The token is wrong.") : response
+      case "GET", "HEAD": return AdminPage.login(status: 200)
+      default: return .problem(405, detail: "Only GET, HEAD, POST is answered here.", headers: ["Allow": "GET, HEAD, POST"])
+      }
+    }
+    if let refusal = access.refusal(of: request) {
+      return refusal.status == 401 && isForPeople ? AdminPage.login(status: 401) : refusal
+    }
+    if request.path == "/" {
+      return request.method == "GET" || request.method == "HEAD"
+        ? await AdminPage.status(AdminAPI(core: core))
+        : .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
+    }
     if request.path == "/metrics" { return await metrics() }
     return await AdminAPI(core: core).answer(request)
   }

@@ -52,6 +52,18 @@ public final class Engine: Sendable {
   /// Starts no more work, and returns when no push is in flight.
   func stop() async { await scheduler.stop() }
 
+  /// Does `body` while no worker has any of these records in hand.
+  func exclusively<Result: Sendable, Failure: Error>(
+    on keys: [RecordKey], _ body: () async throws(Failure) -> Result
+  ) async throws(Failure) -> Result {
+    await scheduler.hold(keys)
+    defer { scheduler.release(keys) }
+    return try await body()
+  }
+
+  /// Starts no work from now on: for commands that only change the store, whose work `serve` does later.
+  public func rest() async { await scheduler.stop() }
+
   /// A person lifted a pause: what waited for the side goes on.
   func resumed(_ side: Side) { scheduler.notify(blocked.take(side)) }
 

@@ -12,14 +12,35 @@ final class Scheduler: Sendable {
     var held: Set<RecordKey> = []
     /// Records that wait for another one to be released.
     var waiting: [RecordKey: [RecordKey]] = [:]
-    /// Workers that wait for a record with their own in hand; it is passed on to them.
-    var heirs: [RecordKey: [CheckedContinuation<Void, Never>]] = [:]
     var running = 0
     var isStopped = false
     var idle: [CheckedContinuation<Void, Never>] = []
+    /// Those that wait for records with others in hand, or without being workers.
+    var askers: [(keys: [RecordKey], continuation: CheckedContinuation<Void, Never>)] = []
 
     mutating func enqueue(_ key: RecordKey) {
       if queued.insert(key).inserted { queue.append(key) }
+    }
+
+    mutating func hold(all keys: [RecordKey]) -> Bool {
+      guard keys.allSatisfy({ !held.contains($0) }) else { return false }
+      held.formUnion(keys)
+      return true
+    }
+
+    /// Gives records back; returns the askers that now have theirs.
+    mutating func free(_ keys: [RecordKey]) -> [CheckedContinuation<Void, Never>] {
+      for key in keys {
+        held.remove(key)
+        for waiter in waiting.removeValue(forKey: key) ?? [] { enqueue(waiter) }
+      }
+      var served: [CheckedContinuation<Void, Never>] = []
+      askers.removeAll { asker in
+        guard hold(all: asker.keys) else { return false }
+        served.append(asker.continuation)
+        return true
+      }
+      return served
     }
 
     mutating func dequeue() -> RecordKey? {
@@ -67,9 +88,7 @@ final class Scheduler: Sendable {
     /// Takes another record, after whoever has it. Only for a record that this worker made: its holder never waits for ours.
     func acquire(_ key: RecordKey) async {
       if keys.withLock({ $0.contains(key) }) { return }
-      await withCheckedContinuation { continuation in
-        if scheduler.hold(key, orInherit: continuation) { continuation.resume() }
-      }
+      await scheduler.hold([key])
       keys.withLock { $0.append(key) }
     }
 
@@ -94,18 +113,27 @@ final class Scheduler: Sendable {
     }
   }
 
+  /// Waits until no worker has any of these records, and keeps workers off them until `release`.
+  func hold(_ keys: [RecordKey]) async {
+    await withCheckedContinuation { continuation in
+      let isHeld = state.withLock { state in
+        if state.hold(all: keys) { return true }
+        state.askers.append((keys, continuation))
+        return false
+      }
+      if isHeld { continuation.resume() }
+    }
+  }
+
+  func release(_ keys: [RecordKey]) {
+    for asker in state.withLock({ $0.free(keys) }) { asker.resume() }
+    pump()
+  }
+
   private func hold(_ key: RecordKey, orWaitWith waiter: RecordKey) -> Bool {
     state.withLock { state in
       if state.held.insert(key).inserted { return true }
       state.waiting[key, default: []].append(waiter)
-      return false
-    }
-  }
-
-  private func hold(_ key: RecordKey, orInherit heir: CheckedContinuation<Void, Never>) -> Bool {
-    state.withLock { state in
-      if state.held.insert(key).inserted { return true }
-      state.heirs[key, default: []].append(heir)
       return false
     }
   }
@@ -135,25 +163,14 @@ final class Scheduler: Sendable {
   }
 
   private func finished(_ keys: [RecordKey]) {
-    let (heirs, idle) = state.withLock { state -> (heirs: [Waiter], idle: [Waiter]) in
-      var heirs: [Waiter] = []
-      for key in keys {
-        if var waiting = state.heirs.removeValue(forKey: key) {
-          heirs.append(waiting.removeFirst())
-          if !waiting.isEmpty { state.heirs[key] = waiting }
-          continue
-        }
-        state.held.remove(key)
-        for waiter in state.waiting.removeValue(forKey: key) ?? [] { state.enqueue(waiter) }
-      }
+    let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+      let served = state.free(keys)
       state.running -= 1
-      guard state.running == 0, state.isStopped else { return (heirs, []) }
+      guard state.running == 0, state.isStopped else { return served }
       defer { state.idle = [] }
-      return (heirs, state.idle)
+      return served + state.idle
     }
-    for continuation in heirs + idle { continuation.resume() }
+    for continuation in ready { continuation.resume() }
     pump()
   }
-
-  private typealias Waiter = CheckedContinuation<Void, Never>
 }

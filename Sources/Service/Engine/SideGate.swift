@@ -64,6 +64,9 @@ final class SideGate: Sendable {
     }
   }
 
+  /// A person's pause of an earlier run.
+  func restore(_ pause: Pause) { state.withLock { $0.personPause = pause } }
+
   func resume() {
     state.withLock { state in
       state.personPause = nil

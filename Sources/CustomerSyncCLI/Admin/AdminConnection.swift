@@ -1,0 +1,164 @@
+import ArgumentParser
+import EventLoop
+import HTTP
+import HTTPClient
+import HTTPServer
+import JSON
+import Logging
+import Service
+import Signatures
+
+/// The way to the admin API: of the running service over HTTP, else of the store in this process.
+final class AdminConnection: Sendable {
+  private enum Way: Sendable {
+    case service(HTTPClient, EventLoop, base: String, token: Secret?)
+    case own(ServiceCore)
+  }
+
+  private let way: Way
+
+  /// Whether `serve` is running and answers.
+  var isService: Bool { if case .service = way { true } else { false } }
+
+  private init(_ way: Way) { self.way = way }
+
+  /// Finds the running service, or opens the store; `purpose` names the command to whoever finds the store in use.
+  static func open(_ options: ConfigurationOptions, purpose: String) async throws -> AdminConnection {
+    let (read, diagnostics) = options.loadConfiguration()
+    guard let configuration = read else {
+      for diagnostic in diagnostics { Console.message(diagnostic.description) }
+      throw ExitCode.misconfigured
+    }
+    let listen = configuration.admin.listen
+    if let way = try await service(listen, configuration.admin.token) { return AdminConnection(way) }
+    let mapping = try options.load().mapping
+    do {
+      let core = try ServiceCore(
+        configuration, mapping: mapping, logger: Logger(label: "customer-sync") { _ in SwiftLogNoOpLogHandler() },
+        purpose: purpose)
+      // What is decided here is carried out by the next `serve`.
+      await core.engine.rest()
+      try await core.restorePauses()
+      return AdminConnection(.own(core))
+    } catch {
+      Console.message("error: \(error)")
+      if case .misconfigured = error { throw ExitCode.misconfigured }
+      Console.message("No service answers on its admin listener, \(listen).")
+      throw ExitCode.failure
+    }
+  }
+
+  private static func service(_ listen: ListenAddress, _ token: Secret?) async throws -> Way? {
+    guard listen.port != 0 else { return nil }
+    var address = listen
+    if address.host == "0.0.0.0" { address.host = "127.0.0.1" }
+    if address.host == "::" { address.host = "::1" }
+    let loop = try EventLoop()
+    let client = try HTTPClient(loop: loop)
+    let base = "http://\(address)"
+    let answer = try? await client.send(HTTPRequest(method: "GET", target: base + "/healthz"), timeout: .seconds(3))
+    if answer?.status == 200, let body = answer?.body, (try? JSONValue(parsing: body))?["status"] == "ok" {
+      return .service(client, loop, base: base, token: token)
+    }
+    client.shutdown()
+    loop.stop()
+    return nil
+  }
+
+  func close() async {
+    switch way {
+    case .service(let client, let loop, _, _):
+      client.shutdown()
+      loop.stop()
+    case .own(let core): await core.close()
+    }
+  }
+
+  /// The JSON that a call is answered with; a refusal is told on standard error and is exit 1.
+  func call(
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [], body: JSONValue? = nil
+  ) async throws -> JSONValue {
+    var target = "/admin/v1/" + path
+    if !query.isEmpty {
+      target += "?" + query.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&")
+    }
+    var headers: HTTPHeaders = ["Accept": "application/json"]
+    if body != nil { headers["Content-Type"] = "application/json" }
+    var request = HTTPRequest(method: method, target: target, headers: headers, body: body?.serialized ?? [])
+    let response: HTTPResponse
+    switch way {
+    case .own(let core): response = await AdminAPI(core: core).answer(request)
+    case .service(let client, _, let base, let token):
+      request.target = base + target
+      if let token { request.headers["Authorization"] = "Bearer \(token.revealedText)" }
+      do {
+        // Forgetting waits for whoever still reads the store.
+        response = try await client.send(request, timeout: .seconds(300))
+      } catch {
+        throw CommandFailure("the service on \(base): \(error)")
+      }
+    }
+    let value = try? JSONValue(parsing: response.body)
+    guard 200..<300 ~= response.status, let value else {
+      throw CommandFailure(value?["detail"]?.string ?? "the admin API answered \(response.status)")
+    }
+    return value
+  }
+
+  /// Every item of a list, page by page, in the list's order.
+  func forEachPage(
+    _ path: String, query: [(name: String, value: String)] = [], _ body: ([JSONValue]) throws -> Bool
+  ) async throws {
+    var after: String?
+    repeat {
+      let page = try await call(
+        "GET", path, query: query + [("limit", "500")] + (after.map { [("after", $0)] } ?? []))
+      guard try body(page["items"]?.array ?? []) else { return }
+      after = page["next"]?.identifier
+    } while after != nil
+  }
+
+  /// RFC 3986's unreserved characters stay as they are.
+  static func encoded(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var bytes: [UInt8] = []
+    for byte in text.utf8 {
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+        UInt8(ascii: "~"):
+        bytes.append(byte)
+      default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// Why a command can't do what it was asked: told on standard error, exit 1.
+struct CommandFailure: Error {
+  let reason: String
+  init(_ reason: String) { self.reason = reason }
+}
+
+/// A command that is a client of the admin API.
+protocol AdminCommand: AsyncParsableCommand {
+  /// The command's name, as others are told who holds the store.
+  static var purpose: String { get }
+  var options: ConfigurationOptions { get }
+  func run(with admin: AdminConnection) async throws
+}
+
+extension AdminCommand {
+  func run() async throws {
+    let admin = try await AdminConnection.open(options, purpose: Self.purpose)
+    do {
+      try await run(with: admin)
+      await admin.close()
+    } catch {
+      await admin.close()
+      guard let failure = error as? CommandFailure else { throw error }
+      Console.message("error: \(failure.reason)")
+      throw ExitCode.failure
+    }
+  }
+}
