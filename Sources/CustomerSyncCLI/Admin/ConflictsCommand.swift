@@ -26,7 +26,9 @@ struct ConflictsCommand: AsyncParsableCommand {
       var columns = ParkedCommand.Hold.columns
       columns.replaceSubrange(
         (columns.count - 2)...,
-        with: [Column("INVOICED'S", "invoiced"), Column("PMS'S", "pms"), Column("AT", "at"), Column("REASON", "reason")])
+        with: [
+          Column("INVOICED'S", "invoiced"), Column("PMS'S", "pms"), Column("AT", "at"), Column("REASON", "reason"),
+        ])
       try await admin.printList("conflicts", columns: columns, none: "There are no conflicts.", output: output)
     }
   }

@@ -6,7 +6,7 @@ struct ForgetCommand: AdminCommand {
   static let configuration = CommandConfiguration(
     commandName: "forget", abstract: "Erase one customer from store, history and inbox.",
     discussion: """
-      The record that it is linked with is erased with it; neither side is written to. Waits for whoever reads the store.
+      The record that it is linked with is erased with it; neither side is written to. Waits for readers of the store.
 
       EXAMPLE
         customer-sync forget --pms C-1

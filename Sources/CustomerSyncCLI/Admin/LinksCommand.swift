@@ -74,7 +74,9 @@ struct LinksCommand: AsyncParsableCommand {
       Console.print("\n" + table.joined(separator: "\n"))
       let history = link["history"]?.array ?? []
       guard !history.isEmpty else { return }
-      let columns = [Column("AT", "at"), Column("KIND", "kind"), Column("PROPERTY", "property"), Column("WHY", "reason")]
+      let columns = [
+        Column("AT", "at"), Column("KIND", "kind"), Column("PROPERTY", "property"), Column("WHY", "reason"),
+      ]
       Console.print("\n" + Table.lines(columns, history).joined(separator: "\n"))
     }
   }
@@ -98,7 +100,8 @@ struct LinksCommand: AsyncParsableCommand {
       if output.json {
         Console.print(link.pretty)
       } else {
-        Console.print("Link \(Table.text(link["id"])) joins \(invoiced) and \(pms) in flow \(Table.text(link["flow"])).")
+        Console.print(
+          "Link \(Table.text(link["id"])) joins \(invoiced) and \(pms) in flow \(Table.text(link["flow"])).")
         admin.sayWhoWorks()
       }
     }

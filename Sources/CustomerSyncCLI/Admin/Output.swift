@@ -45,7 +45,8 @@ enum Table {
     guard let value, !value.isNull else { return "-" }
     let text = value.string ?? value.text
     if text.isEmpty { return "\"\"" }
-    return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    return String(
+      String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
   }
 }
 

@@ -98,7 +98,8 @@ struct ParkedCommand: AsyncParsableCommand {
     func run(with admin: AdminConnection) async throws {
       let result = try await admin.call("POST", "parked/\(AdminConnection.encoded(id))/discard")
       Console.print(
-        output.json ? result.pretty : "Entry \(Table.text(result["id"])) is left as it is until one of its values changes.")
+        output.json
+          ? result.pretty : "Entry \(Table.text(result["id"])) is left as it is until one of its values changes.")
     }
   }
 

@@ -72,7 +72,8 @@ extension AdminAPI {
   }
 
   /// A record as it was seen last, fetched where it never was.
-  private func known(_ key: RecordKey, _ state: RecordState?, _ now: Timestamp) async throws(AdminError) -> RecordState {
+  private func known(_ key: RecordKey, _ state: RecordState?, _ now: Timestamp) async throws(AdminError) -> RecordState
+  {
     if let state, state.presence == .alive, state.last != nil { return state }
     if try await reading({ () async throws(StoreError) in try await store.isForgotten(key) }) {
       throw .conflict("\(key) was forgotten: nothing about it is stored again.")

@@ -31,9 +31,11 @@ public final class AdminListener: Sendable {
       switch request.method {
       case "POST":
         let response = access.login(request)
-        return response.status == 401 && isForPeople ? AdminPage.login(status: 401, note: "The token is wrong.") : response
+        return response.status == 401 && isForPeople
+          ? AdminPage.login(status: 401, note: "The token is wrong.") : response
       case "GET", "HEAD": return AdminPage.login(status: 200)
-      default: return .problem(405, detail: "Only GET, HEAD, POST is answered here.", headers: ["Allow": "GET, HEAD, POST"])
+      default:
+        return .problem(405, detail: "Only GET, HEAD, POST is answered here.", headers: ["Allow": "GET, HEAD, POST"])
       }
     }
     if let refusal = access.refusal(of: request) {

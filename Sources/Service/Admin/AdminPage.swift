@@ -29,7 +29,9 @@ enum AdminPage {
     let sides = (status["sides"]?.object?.members ?? []).map { side in
       [side.key, text(side.value["state"]), text(side.value["reason"])]
     }
-    let flows = (status["flows"]?.array ?? []).map { ["flow", "live", "links", "title"].map { name in text($0[name]) } }
+    let flows = (status["flows"]?.array ?? []).map {
+      ["flow", "live", "links", "title"].map { name in text($0[name]) }
+    }
     var body = "<h1>customer-sync</h1>\n<p>\(escaped(text(status["at"])))</p>\n"
     body += table("Sides", ["Side", "State", "Reason"], sides)
     body += table("Flows", ["Flow", "Live", "Links", "Title"], flows)

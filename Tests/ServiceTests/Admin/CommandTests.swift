@@ -1,0 +1,138 @@
+import Foundation
+import Glibc
+import JSON
+import Logging
+import Sandbox
+import Service
+import Testing
+
+/// The built program, run beside the tests.
+struct Ran: Sendable {
+  let status: Int32
+  let output: String
+  let errors: String
+  var json: JSONValue { (try? JSONValue(parsing: Array(output.utf8))) ?? .null }
+
+  static func command(_ bench: AdminBench, _ arguments: String...) async throws -> Ran {
+    try await run(arguments + ["--config", bench.configurationFile])
+  }
+
+  static func run(_ arguments: [String]) async throws -> Ran {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(
+      "customer-sync")
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    async let written = Task.detached { output.fileHandleForReading.readDataToEndOfFile() }.value
+    async let complained = Task.detached { errors.fileHandleForReading.readDataToEndOfFile() }.value
+    let status = try await withCheckedThrowingContinuation { continuation in
+      process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+      do { try process.run() } catch { continuation.resume(throwing: error) }
+    }
+    return Ran(
+      status: status, output: String(decoding: await written, as: UTF8.self),
+      errors: String(decoding: await complained, as: UTF8.self))
+  }
+}
+
+@Suite("Commands", .timeLimit(.minutes(3)), .serialized) struct CommandTests {
+  @Test("commands ask the running service, and say what they did")
+  func withService() async throws {
+    try await AdminBench.with { bench in
+      let link = try await bench.link("Acme \u{7} <b>")
+      try await checkReads(bench, link)
+      let paused = try await Ran.command(bench, "pause", "pms", "--reason", "stocktaking")
+      #expect(paused.status == 0 && paused.output == "Pushes to pms are paused.\n")
+      let status = try await Ran.command(bench, "status")
+      #expect(status.status == 0 && status.output.contains("pms       paused") && status.errors == "")
+      #expect(!status.output.contains("\u{1B}"))
+      #expect(try await bench.admin("GET", "status").json["sides"]?["pms"]?["state"] == "paused")
+      #expect(try await Ran.command(bench, "resume", "pms").status == 0)
+
+      let number = link["id"]?.identifier ?? ""
+      let unlinked = try await Ran.command(bench, "links", "unlink", number, "--json")
+      #expect(unlinked.status == 0 && unlinked.json["state"] == "ended")
+      #expect(try await Ran.command(bench, "links", "list", "--ended", "--json").json.array?.count == 1)
+      #expect(try await Ran.command(bench, "links", "list", "--json").json == [])
+      let made = try await Ran.command(
+        bench, "links", "link", link["invoiced_id"]?.string ?? "", link["pms_id"]?.string ?? "", "--json")
+      #expect(made.status == 0 && made.json["state"] == "active")
+      let again = try await Ran.command(bench, "links", "unlink", number)
+      #expect(again.status == 1 && again.errors.contains("has ended already"))
+      let forgotten = try await Ran.command(bench, "forget", "--pms", link["pms_id"]?.string ?? "")
+      #expect(forgotten.status == 0 && forgotten.output.hasPrefix("Erased: pms:"))
+    }
+  }
+
+  private func checkReads(_ bench: AdminBench, _ link: JSONValue) async throws {
+    let (invoiced, pms) = (link["invoiced_id"]?.string ?? "", link["pms_id"]?.string ?? "")
+    let list = try await Ran.command(bench, "links", "list", "--json")
+    #expect(list.status == 0 && list.json.array?.first?["pms_id"]?.string == pms)
+    let lines = try await Ran.command(bench, "links", "list").output.split(separator: "\n")
+    #expect(lines.count == 2 && lines[0].hasPrefix("ID") && lines[1].contains(invoiced))
+    let shown = try await Ran.command(bench, "links", "show", "invoiced:" + invoiced)
+    #expect(shown.status == 0 && shown.output.contains("customer_number") == false && shown.output.contains("CUST-1"))
+    let events = try await Ran.command(bench, "events", "list", "--side", "invoiced", "--json")
+    let event = try #require(events.json.array?.first)
+    #expect(event["side"] == "invoiced" && event["at"]?.string != nil)
+    let one = try await Ran.command(bench, "events", "show", event["event"]?.string ?? "", "--json")
+    #expect(one.status == 0 && one.json["id"] == event["id"])
+    #expect(try await Ran.command(bench, "events", "replay", event["id"]?.identifier ?? "").status == 0)
+    for list in ["parked", "conflicts"] {
+      #expect(try await Ran.command(bench, list, "list", "--json").json == [])
+      let unknown = try await Ran.command(bench, list, "show", "4711")
+      #expect(unknown.status == 1 && unknown.output == "" && unknown.errors.contains("There is no"))
+    }
+    #expect(try await Ran.command(bench, "parked", "retry", "--all").output == "0 parked entries are tried again.\n")
+    for unknown in [["events", "show", "nothing"], ["links", "show", "nothing"], ["links", "unlink", "4711"]] {
+      let ran = try await Ran.run(unknown + ["--config", bench.configurationFile])
+      #expect(ran.status == 1 && ran.errors.contains("There is no"), "\(unknown)")
+    }
+    #expect(try await Ran.command(bench, "conflicts", "resolve", "1", "--take", "both").status == 64)
+    #expect(try await Ran.command(bench, "pause", "left").status == 64)
+    #expect(try await Ran.command(bench, "events", "list", "--state", "odd").status == 1)
+  }
+
+  @Test("commands open the store themselves while no service runs, and the next one carries out what they decided")
+  func withoutService() async throws {
+    try await AdminBench.with { bench in
+      let link = try await bench.link()
+      await bench.service.drain(within: .seconds(2))
+      try await checkReads(bench, link)
+      #expect(try await Ran.command(bench, "pause", "invoiced").status == 0)
+      let status = try await Ran.command(bench, "status", "--json")
+      #expect(status.json["sides"]?["invoiced"]?["state"] == "paused" && status.errors == "No service runs now.\n")
+      let waiting = try await Ran.command(bench, "events", "list", "--state", "waiting", "--json")
+      #expect(waiting.json.array?.count == 1)
+      #expect(try await Ran.command(bench, "resume", "invoiced").status == 0)
+      let again = try await AdminBench.start(in: bench.directory)
+      _ = try await again.wait { try await again.items("events?state=waiting").isEmpty ? true : nil }
+      await again.stop()
+    }
+  }
+
+  @Test("a store that another process holds, without a service that answers, is exit 1 with its holder named")
+  func held() async throws {
+    let directory = try AdminBench.directory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try AdminBench.mapping.write(toFile: directory + "/mapping.yaml", atomically: true, encoding: .utf8)
+    let file = directory + "/customer-sync.yaml"
+    try AdminBench.configuration(("http://127.0.0.1:1", "http://127.0.0.1:1"), admin: 1, true)
+      .write(toFile: file, atomically: true, encoding: .utf8)
+    let configuration = try #require(Configuration.load(file: file, environment: [:]).0)
+    let mapping = try #require(MappingLoader.load(configuration.mapping).0)
+    let core = try ServiceCore(
+      configuration, mapping: mapping, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      purpose: "backfill")
+    let refused = try await Ran.run(["status", "--config", file])
+    await core.close()
+    #expect(refused.status == 1 && refused.output == "")
+    #expect(refused.errors.contains("in use by process \(getpid()) (backfill)"))
+    #expect(try await Ran.run(["status", "--config", file]).status == 0)
+    #expect(try await Ran.run(["status", "--config", directory + "/none.yaml"]).status == 78)
+  }
+}
