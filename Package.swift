@@ -79,7 +79,12 @@ let package = Package(
     tests(
       "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"],
       resources: [.copy("Fixtures")]),
-    tests("Service", ["Service", "Connectors", "Documents", "Signatures", "Mapping", "JSON", grdb, logging]),
+    tests(
+      "Service",
+      [
+        "Service", "Sandbox", "Connectors", "Store", "Documents", "Signatures", "Sync", "Mapping", "HTTP", "HTTPServer",
+        "HTTPClient", "EventLoop", "JSON", grdb, logging,
+      ]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
     tests("Sync", ["Sync", "Mapping", "JSON"]),
   ]

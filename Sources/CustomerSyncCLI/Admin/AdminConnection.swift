@@ -5,6 +5,7 @@ import HTTPClient
 import HTTPServer
 import JSON
 import Logging
+import Mapping
 import Service
 import Signatures
 

@@ -212,7 +212,8 @@ extension AdminAPI {
       query.side = key.side
       query.record = key.id.text
       if try await store.isForgotten(key) { return true }
-      return try await !store.events(query).items.isEmpty || !store.links(query).items.isEmpty
+      if try await !store.events(query).items.isEmpty { return true }
+      return try await !store.links(query).items.isEmpty
     }
   }
 

@@ -29,9 +29,8 @@ enum AdminPage {
     let sides = (status["sides"]?.object?.members ?? []).map { side in
       [side.key, text(side.value["state"]), text(side.value["reason"])]
     }
-    let flows = (status["flows"]?.array ?? []).map {
-      ["flow", "live", "links", "title"].map { name in text($0[name]) }
-    }
+    let flowNames = ["flow", "live", "links", "title"]
+    let flows = (status["flows"]?.array ?? []).map { flow in flowNames.map { text(flow[$0]) } }
     var body = "<h1>customer-sync</h1>\n<p>\(escaped(text(status["at"])))</p>\n"
     body += table("Sides", ["Side", "State", "Reason"], sides)
     body += table("Flows", ["Flow", "Live", "Links", "Title"], flows)

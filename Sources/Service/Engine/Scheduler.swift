@@ -35,10 +35,10 @@ final class Scheduler: Sendable {
         for waiter in waiting.removeValue(forKey: key) ?? [] { enqueue(waiter) }
       }
       var served: [CheckedContinuation<Void, Never>] = []
-      askers.removeAll { asker in
-        guard hold(all: asker.keys) else { return false }
-        served.append(asker.continuation)
-        return true
+      let asking = askers
+      askers = []
+      for asker in asking {
+        if hold(all: asker.keys) { served.append(asker.continuation) } else { askers.append(asker) }
       }
       return served
     }

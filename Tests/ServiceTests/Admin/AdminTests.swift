@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Sandbox
+import Service
 import Testing
 
 @Suite("Admin listener", .timeLimit(.minutes(2))) struct AdminTests {

@@ -1,5 +1,7 @@
+import HTTP
 import JSON
 import Sandbox
+import Service
 import Testing
 
 @Suite("A person's decisions", .timeLimit(.minutes(2))) struct DecisionTests {
