@@ -174,15 +174,18 @@ extension Worker {
 
   /// The target kept its former value twice: it refuses this one (rule 9).
   private func refuse(_ property: Push.Property, of push: Push, _ work: inout Work) {
-    guard let link = work.link, let row = context.mapping.flow(named: link.flow)?.row(keyed: property.row) else {
-      return
+    guard let link = work.link, let flow = context.mapping.flow(named: link.flow) else { return }
+    // A reference is no row.
+    let row = flow.row(keyed: property.row)
+    let present = work.records[link.key(on: push.side)]?.last.flatMap { seen in
+      if let row { row.raw(on: push.side, in: seen.record) } else { seen.record[property.path] }
     }
-    let present = work.records[link.key(on: push.side)]?.last.flatMap { row.raw(on: push.side, in: $0.record) }
     let reason =
       "\(link.key(on: push.side)) kept '\(property.path)' = \(present?.text ?? "nothing"), though \(property.sent.text) was sent"
     var hold = hold(
       work, .parked, .refused, row: row, basis: Planner.refusalBasis(sent: property.sent, present: present),
       reason: reason, nextStep: "see why \(push.side.title) refuses the value, then: customer-sync parked retry ID")
+    hold.row = property.holdKey
     hold.property = property.path.description
     work.changes.holds.append(hold)
     work.holds.append(hold)
