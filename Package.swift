@@ -62,7 +62,7 @@ let package = Package(
         "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
         "HTTPClient", "EventLoop", "JSON", arguments, logging,
       ],
-      resources: [.embedInCode("openapi.yaml")], swiftSettings: settings),
+      resources: [.embedInCode("openapi.yaml"), .embedInCode("default-mapping.yaml")], swiftSettings: settings),
 
     tests(
       "Connectors",
@@ -71,6 +71,7 @@ let package = Package(
       "CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON"],
       resources: [.copy("Fixtures")]),
     tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
+    tests("EndToEnd", ["Sandbox", "Signatures", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),

@@ -6,7 +6,7 @@ struct CustomerSync: AsyncParsableCommand {
     commandName: "customer-sync",
     abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.",
     subcommands: [
-      Serve.self, SandboxCommand.self, Check.self, StatusCommand.self, EventsCommand.self, LinksCommand.self,
+      Serve.self, Demo.self, SandboxCommand.self, Check.self, StatusCommand.self, EventsCommand.self, LinksCommand.self,
       ParkedCommand.self, ConflictsCommand.self, PauseCommand.self, ResumeCommand.self, ForgetCommand.self,
       MappingCommand.self, Sign.self, OpenAPI.self,
     ])

@@ -1,0 +1,71 @@
+import Foundation
+
+/// The program that is tested: `CUSTOMER_SYNC_BINARY`, or the one built beside this test bundle.
+enum Program {
+  static var path: String {
+    if let path = ProcessInfo.processInfo.environment["CUSTOMER_SYNC_BINARY"], !path.isEmpty { return path }
+    let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    return bundle.deletingLastPathComponent().appendingPathComponent("customer-sync").path
+  }
+
+  /// A run of the program, whose output goes to files.
+  final class Run {
+    let process = Process()
+    private let output: URL
+    private let messages: URL
+
+    init(_ arguments: [String], in directory: URL, environment: [String: String] = [:]) throws {
+      let name = UUID().uuidString
+      output = directory.appendingPathComponent("\(name).out")
+      messages = directory.appendingPathComponent("\(name).err")
+      for file in [output, messages] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+      process.executableURL = URL(fileURLWithPath: Program.path)
+      process.arguments = arguments
+      process.currentDirectoryURL = directory
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = try FileHandle(forWritingTo: output)
+      process.standardError = try FileHandle(forWritingTo: messages)
+      try process.run()
+    }
+
+    deinit { signal(SIGKILL) }
+
+    var standardOutput: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }
+    var standardError: String { (try? String(contentsOf: messages, encoding: .utf8)) ?? "" }
+
+    func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
+
+    /// Its exit code, or nil when it doesn't end in that time or a signal ended it.
+    func exitCode(within seconds: Double = 30) async throws -> Int32? {
+      guard try await eventually(within: seconds, { !self.process.isRunning }) else { return nil }
+      return process.terminationReason == .exit ? process.terminationStatus : nil
+    }
+  }
+}
+
+/// Whether the condition comes to hold in that time.
+func eventually(within seconds: Double = 20, _ condition: () async throws -> Bool) async throws -> Bool {
+  let end = ContinuousClock.now + .seconds(seconds)
+  repeat {
+    if try await condition() { return true }
+    try await Task.sleep(for: .milliseconds(5))
+  } while ContinuousClock.now < end
+  return false
+}
+
+/// A directory that goes with the test.
+final class Folder: Sendable {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("end-to-end-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func write(_ text: String, _ name: String) throws {
+    try text.write(to: url.appendingPathComponent(name), atomically: true, encoding: .utf8)
+  }
+}
