@@ -1,5 +1,8 @@
 import ArgumentParser
 import Glibc
+import JSON
+import Mapping
+import Sandbox
 
 struct Demo: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

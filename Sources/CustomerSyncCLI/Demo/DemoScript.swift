@@ -53,7 +53,7 @@ struct DemoEdit {
     DemoEdit(side: .pms, customer: "Müller Optik GmbH", property: "metadata.segment", value: nil),
     DemoEdit(side: .pms, customer: "Nidaros Kommune", property: "active", value: true),
     DemoEdit(side: .invoiced, customer: "Nidaros Kommune", property: "active", value: true),
-    DemoEdit(side: .pms, customer: "Pierce County", property: "notes", value: "Grüße – 山田さん ✓"),
+    DemoEdit(side: .pms, customer: "Pierce County", property: "notes", value: "Grüße aus Łódź ✓"),
     DemoEdit(side: .invoiced, customer: "Kings Hollow Food Bank", property: "name", value: "Kings Hollow Pantry"),
   ]
 }

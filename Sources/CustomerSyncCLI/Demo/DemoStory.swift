@@ -94,7 +94,9 @@ struct DemoStory {
   }
 
   private mutating func newcomer() async throws {
-    title("A customer begins in the PMS", "It is created in Invoiced, whose id comes back to the PMS.")
+    title(
+      "A customer begins in the PMS",
+      "It is created in Invoiced; back come the new id, and what Invoiced fills in by itself, such as `taxable`.")
     let name = "Kongsvinger Fiber AS"
     let before = counts()
     let start = clock.now
@@ -109,8 +111,8 @@ struct DemoStory {
       after[.invoiced, default: 0] - before[.invoiced, default: 0],
       after[.pms, default: 0] - before[.pms, default: 0]
     )
-    say("  \(name)  in Invoiced after \(time.inMilliseconds), \(there) create there, \(back) id back")
-    if !isThere || there != 1 || back != 1 {
+    say("  \(name)  in Invoiced after \(time.inMilliseconds), \(there) create there, \(back) writes back")
+    if !isThere || there != 1 || !(1...2 ~= back) {
       failures.append("the customer that began in the PMS isn't once on each side")
     }
   }
@@ -206,7 +208,7 @@ struct DemoStory {
   // MARK: Telling and waiting
 
   private static let editTable = TextTable([
-    (9, .left), (20, .left), (16, .left), (26, .left), (9, .right), (6, .right), (6, .right),
+    (9, .left), (22, .left), (16, .left), (22, .left), (9, .right), (6, .right), (6, .right),
   ])
   private static let comparisonTable = TextTable([
     (17, .left), (20, .left), (8, .left), (8, .right), (9, .right),
@@ -246,7 +248,8 @@ struct DemoStory {
     var (last, quietSince) = (counts(), clock.now)
     while clock.now < end {
       try await Task.sleep(for: .milliseconds(20))
-      let isBusy = try await stage.webhooksUnderWay > 0 || stage.status()["inbox"]?.int64 != 0
+      let inbox = try await stage.status()["inbox"]?.int64
+      let isBusy = stage.webhooksUnderWay > 0 || inbox != 0
       if isBusy || counts() != last { (last, quietSince) = (counts(), clock.now) }
       if clock.now - quietSince >= .milliseconds(200) { return }
     }
