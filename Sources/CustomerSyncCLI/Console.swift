@@ -64,3 +64,19 @@ enum Environment {
     return variables
   }
 }
+
+/// Why a command can't do what it was asked: told on standard error, exit 1.
+struct CommandFailure: Error {
+  let reason: String
+  init(_ reason: String) { self.reason = reason }
+
+  /// Turns an error into its message and exit 1.
+  static func reporting<T, E: Error>(_ body: () throws(E) -> T) throws -> T {
+    do throws(E) {
+      return try body()
+    } catch {
+      Console.message("error: \(error)")
+      throw ExitCode.failure
+    }
+  }
+}

@@ -94,7 +94,8 @@ import Testing
     #expect(outcome.status == 1)
     let misfits = outcome.output.split(separator: "\n").filter { $0.contains("MISFIT: ") }
     #expect(misfits.map { $0.prefix { $0 != " " } } == ["country", "payment_terms"])
-    #expect(outcome.output.hasSuffix("A record with a value that doesn't fit is parked whole: nothing of it is sent.\n"))
+    #expect(
+      outcome.output.hasSuffix("A record with a value that doesn't fit is parked whole: nothing of it is sent.\n"))
   }
 
   @Test("imports and renders both reference documents, the same each time", arguments: ["original", "example"])

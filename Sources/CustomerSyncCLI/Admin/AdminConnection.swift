@@ -135,12 +135,6 @@ final class AdminConnection: Sendable {
   }
 }
 
-/// Why a command can't do what it was asked: told on standard error, exit 1.
-struct CommandFailure: Error {
-  let reason: String
-  init(_ reason: String) { self.reason = reason }
-}
-
 /// A command that is a client of the admin API.
 protocol AdminCommand: AsyncParsableCommand {
   /// The command's name, as others are told who holds the store.

@@ -31,15 +31,3 @@ struct MappingImport: ParsableCommand {
     }
   }
 }
-
-/// Turns an error into its message and exit 1.
-enum CommandFailure {
-  static func reporting<T, E: Error>(_ body: () throws(E) -> T) throws -> T {
-    do throws(E) {
-      return try body()
-    } catch {
-      Console.message("error: \(error)")
-      throw ExitCode.failure
-    }
-  }
-}

@@ -57,7 +57,9 @@ import Testing
       _ = try await bench.wait { try await bench.items("events?state=waiting").isEmpty ? true : nil }
       _ = try await bench.admin("POST", "sides/pms/pause")
       _ = try bench.sandbox.invoiced.update(invoiced, ["name": "Theirs"])
-      _ = try await bench.wait { try await bench.items("events?state=retrying&side=invoiced&type=customer.updated").first }
+      _ = try await bench.wait {
+        try await bench.items("events?state=retrying&side=invoiced&type=customer.updated").first
+      }
       _ = try bench.sandbox.pms.update(pms, ["name": "Ours"])
       _ = try await bench.wait { try await bench.items("events?side=pms&type=customer.updated").first }
       _ = try await bench.admin("POST", "sides/pms/resume")
