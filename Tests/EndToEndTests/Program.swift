@@ -18,7 +18,7 @@ enum Program {
       let name = UUID().uuidString
       output = directory.appendingPathComponent("\(name).out")
       messages = directory.appendingPathComponent("\(name).err")
-      for file in [output, messages] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+      for file in [output, messages] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
       process.executableURL = URL(fileURLWithPath: Program.path)
       process.arguments = arguments
       process.currentDirectoryURL = directory
