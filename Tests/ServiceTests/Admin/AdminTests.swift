@@ -28,10 +28,12 @@ import Testing
     try await AdminBench.with(hasToken: false) { bench in
       let url = bench.base + "/admin/v1/status"
       for host in ["localhost", "127.0.0.1:\(bench.service.adminPort)", "[::1]:9090"] {
-        #expect(try await bench.send("GET", url, nil, ["Host": host]).status == 200, "\(host)")
+        let answer = try await bench.send("GET", url, nil, ["Host": host])
+        #expect(answer.status == 200, "\(host)")
       }
       for host in ["example.com", "evil.example:9090", "127.0.0.1.example.com"] {
-        #expect(try await bench.send("GET", url, nil, ["Host": host]).status == 403, "\(host)")
+        let answer = try await bench.send("GET", url, nil, ["Host": host])
+        #expect(answer.status == 403, "\(host)")
       }
       let pause = bench.base + "/admin/v1/sides/pms/pause"
       #expect(try await bench.send("POST", pause, [:], ["Origin": "https://evil.example"]).status == 403)
