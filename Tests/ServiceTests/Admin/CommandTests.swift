@@ -28,7 +28,7 @@ struct Ran: Sendable {
     // Files rather than pipes: reading a pipe would block a thread that the service in this process needs.
     let place = NSTemporaryDirectory() + "/customer-sync-run-" + UUID().uuidString
     let paths = [place + ".out", place + ".err"]
-    for path in paths { FileManager.default.createFile(atPath: path, contents: nil) }
+    for path in paths { try Data().write(to: URL(fileURLWithPath: path)) }
     defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
     process.standardOutput = FileHandle(forWritingAtPath: paths[0])
     process.standardError = FileHandle(forWritingAtPath: paths[1])
@@ -107,8 +107,8 @@ struct Ran: Sendable {
       try await checkReads(bench, link)
       #expect(try await Ran.command(bench, "pause", "invoiced").status == 0)
       let status = try await Ran.command(bench, "status", "--json")
-      #expect(
-        status.json["sides"]?["invoiced"]?["state"] == "paused" && status.errors.hasSuffix("No service runs now.\n"))
+      #expect(status.json["sides"]?["invoiced"]?["state"] == "paused")
+      #expect(try await Ran.command(bench, "status").errors.hasSuffix("No service runs now.\n"))
       let waiting = try await Ran.command(bench, "events", "list", "--state", "waiting", "--json")
       #expect(waiting.json.array?.isEmpty == false)
       #expect(try await Ran.command(bench, "resume", "invoiced").status == 0)
