@@ -36,7 +36,16 @@ public struct JSONObject: Sendable {
     Self.isAscending(members) ? members : members.sorted { $0.key.precedes($1.key) }
   }
 
-  private func index(of key: String) -> Int? { members.firstIndex { $0.key.isIdentical(to: key) } }
+  /// By index: a closure over the members would copy each value on the way.
+  private func index(of key: String) -> Int? {
+    let length = key.utf8.count
+    var index = 0
+    while index < members.count {
+      if members[index].key.utf8.count == length, members[index].key.isIdentical(to: key) { return index }
+      index += 1
+    }
+    return nil
+  }
 
   /// Strictly, so that no key is repeated. Many senders sort their keys, and then this is all the work there is.
   private static func isAscending(_ members: [Member]) -> Bool {

@@ -10,10 +10,16 @@ public enum Planner {
     var plan = Plan()
     var known = 0
     for row in input.flow.properties {
-      let planner = RowPlanner(row: row, input: input)
-      if planner.agreed != nil { known += 1 }
+      let agreed = input.link.agreed[row.key]
+      let invoiced = row.raw(on: .invoiced, in: input.invoiced)
+      let pms = row.raw(on: .pms, in: input.pms)
+      if let agreed {
+        known += 1
+        // Most rows of most plans: nothing else is looked at.
+        if agreed.stands(row, invoiced: invoiced, pms: pms) { continue }
+      }
       do throws(Misfit) {
-        try planner.decide(into: &plan)
+        try RowPlanner(row: row, input: input, agreed: agreed, invoiced: invoiced, pms: pms).decide(into: &plan)
       } catch {
         var parked = Plan()
         parked.misfit = error
@@ -55,6 +61,13 @@ public enum Planner {
   /// What a refusal was about: while the same value would be sent against the same one, it isn't sent again.
   public static func refusalBasis(sent: JSONValue, present: JSONValue?) -> String {
     "\(sent.text) over \(present?.text ?? "nothing")"
+  }
+}
+
+extension AgreedPair {
+  /// Whether both values stand as they were agreed under the very row.
+  func stands(_ row: PropertyPair, invoiced: JSONValue?, pms: JSONValue?) -> Bool {
+    !isBaseOnly && fingerprint == row.fingerprint && self.invoiced == invoiced && self.pms == pms
   }
 }
 

@@ -1,29 +1,16 @@
 import JSON
 import Mapping
 
-/// The decision for one row.
+/// The decision for one row whose values don't both stand as they were agreed.
 struct RowPlanner {
   let row: PropertyPair
   let input: PlanInput
   let agreed: AgreedPair?
-  private let invoiced: JSONValue?
-  private let pms: JSONValue?
-
-  init(row: PropertyPair, input: PlanInput) {
-    self.row = row
-    self.input = input
-    agreed = input.link.agreed[row.key]
-    invoiced = row.raw(on: .invoiced, in: input.invoiced)
-    pms = row.raw(on: .pms, in: input.pms)
-  }
+  /// The raw values of both sides.
+  let invoiced: JSONValue?
+  let pms: JSONValue?
 
   private func value(_ side: Side) -> JSONValue? { side == .invoiced ? invoiced : pms }
-
-  /// Both values stand as they were agreed: most rows of most plans, so nothing else is looked at.
-  private var isUnchanged: Bool {
-    guard let agreed, !agreed.isBaseOnly, agreed.fingerprint == row.fingerprint else { return false }
-    return agreed.invoiced == invoiced && agreed.pms == pms
-  }
 
   /// The row's type or converters are others than when it was agreed (rule 23).
   private var wasRedefined: Bool { agreed.map { $0.fingerprint != row.fingerprint } ?? false }
@@ -31,7 +18,6 @@ struct RowPlanner {
   private func changed(_ side: Side) -> Bool { !row.same(value(side), agreed?[side], on: side) }
 
   func decide(into plan: inout Plan) throws(Misfit) {
-    if isUnchanged { return }
     if let source = row.onlySource {
       try decideCopy(from: source, into: &plan)
       return

@@ -5,6 +5,7 @@ import Testing
 @testable import Sync
 
 private let name = row("name", "title")
+/// For where `name` is something else.
 private let nameRow = name
 private let limit = row("credit_limit", "limit", .decimal)
 
@@ -47,7 +48,8 @@ struct SettlementTests {
     Answer(
       "taken", ["title": "Long  Name", "limit": json("10.125")], agreedLimit + "10.125", agreedName + "\"Long  Name\""),
     Answer(
-      "normalised", ["title": "long name", "limit": json("10.13")], agreedLimit + "10.13", agreedName + "\"long name\""),
+      "normalised", ["title": "long name", "limit": json("10.13")], agreedLimit + "10.13",
+      agreedName + "\"long name\""),
     Answer("cut off", ["title": "Long", "limit": 10], agreedLimit + "10", agreedName + "\"Long\""),
     Answer(
       "the former value", ["title": "Old", "limit": json("10.125")], agreedLimit + "10.125", "refused title"),
@@ -69,28 +71,28 @@ struct SettlementTests {
 
   @Test("a target's own value goes to the source as its edit", arguments: ConflictPolicy.allCases)
   func ownEdit(policy: ConflictPolicy) {
-    var scene = renamed.with { $0.flow.conflict = policy }
+    var scene = shortName.with { $0.flow.conflict = policy }
     let settled = Planner.settle(scene.push(to: .pms), answer: ["title": "Capped", "limit": 5], flow: scene.flow)
     scene.link.agree(settled.agreed)
     scene.pms = ["title": "Capped", "limit": 5]
     #expect(scene.outcome == ["invoiced name = \"Capped\" by 8"])
   }
 
-  private var renamed: Scene {
+  private var shortName: Scene {
     Scene(name, limit, invoiced: ["name": "Long", "credit_limit": 5], pms: ["title": "Old", "limit": 5])
       .agreed(["name": "Old", "credit_limit": 5], ["title": "Old", "limit": 5])
   }
 
   @Test("a property for which nothing was sent is observed, never agreed")
   func unsent() {
-    let scene = renamed
+    let scene = shortName
     let settled = Planner.settle(scene.push(to: .pms), answer: ["title": "Long", "limit": 99], flow: scene.flow)
     #expect(settled.lines == ["agree name=title: \"Long\" = \"Long\""])
   }
 
   @Test("rule 10: a near value isn't written back, and the next edit of either side still counts")
   func near() {
-    var scene = renamed.with { $0.invoiced = ["name": "Long  Name", "credit_limit": 5] }
+    var scene = shortName.with { $0.invoiced = ["name": "Long  Name", "credit_limit": 5] }
     scene.link.agree(
       Planner.settle(scene.push(to: .pms), answer: ["title": "LONG", "limit": 5], flow: scene.flow).agreed)
     scene.pms = ["title": "LONG", "limit": 5]
