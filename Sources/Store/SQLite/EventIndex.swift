@@ -32,8 +32,10 @@ final class EventIndex {
   init(_ db: Database, hash: SipHash, capacity: Int = 49_152) throws {
     self.hash = hash
     self.capacity = capacity
-    let rows = try Row.fetchCursor(db.cachedStatement(sql: "SELECT hash, id FROM recent_event"))
-    while let row = try rows.next() { recent[row[0]] = row[1] }
+    try db.each("SELECT hash, id FROM recent_event", []) { row in
+      recent[row[0]] = row[1]
+      return true
+    }
   }
 
   func find(_ side: Side, _ eventID: String, _ db: Database) throws -> Int64? {

@@ -38,7 +38,7 @@ extension StoredEvent {
     let event = NewEvent(
       side: try row.needed(row.side(1), place), eventID: try row.needed(row.exact(2), place),
       type: try row.needed(row.exact(3), place), kind: try row.choice(4, place), origin: try row.choice(5, place),
-      record: try row.id(6), body: try row.bytes(7) ?? [], receivedAt: try row.needed(row.time(8), place),
+      record: row.id(6), body: row.bytes(7) ?? [], receivedAt: try row.needed(row.time(8), place),
       state: state, reason: row.text(12))
     self.init(
       id: id, event: event, state: state, attempts: row.number(10), dueAt: row.time(11), reason: row.text(12),

@@ -8,7 +8,7 @@ extension HistoryEntry {
   init(_ row: Row) throws {
     let place = "history \(row.number(0))"
     self.init(
-      kind: try row.choice(1, place), flow: row.text(2), invoicedID: try row.id(3), pmsID: try row.id(4),
+      kind: try row.choice(1, place), flow: row.text(2), invoicedID: row.id(3), pmsID: row.id(4),
       side: row.side(5), property: row.text(6), old: try row.json(7), new: try row.json(8), rule: row.number(9),
       sentence: try row.needed(row.text(10), place), at: try row.needed(row.time(11), place), event: row.int(12))
   }

@@ -12,7 +12,7 @@ extension Hold {
     let id = try row.needed(row.int(0), "a hold without a number")
     let place = "hold \(id)"
     var record: RecordKey?
-    if let side = row.side(6), let text = try row.id(7) { record = RecordKey(side, text) }
+    if let side = row.side(6), let text = row.id(7) { record = RecordKey(side, text) }
     self.init(
       kind: try row.choice(1, place), cause: try row.choice(2, place), flow: row.text(4), record: record,
       basis: try row.needed(row.exact(17), place), reason: try row.needed(row.text(18), place),
@@ -20,9 +20,9 @@ extension Hold {
     self.id = id
     state = try row.choice(3, place)
     link = row.int(5)
-    invoicedID = try row.id(8)
-    pmsID = try row.id(9)
-    self.row = try row.exact(10)
+    invoicedID = row.id(8)
+    pmsID = row.id(9)
+    self.row = row.exact(10)
     property = row.text(11)
     attempts = row.number(12)
     event = row.int(14)
@@ -38,7 +38,7 @@ extension Hold {
       hold.at = filed.at
       hold.attempts = filed.attempts + 1
     }
-    var values: [DatabaseValue] = [
+    var values: [SQLValue] = [
       .text(kind.rawValue), .text(cause.rawValue), .text(state.rawValue), .text(flow), .int(link), .side(record?.side),
       .id(record?.id), .id(invoicedID), .id(pmsID), .exact(row), .text(property), .int(hold.attempts), .time(hold.at),
       .int(event), .json(invoiced), .json(pms), .exact(basis), .text(reason), .text(nextStep),

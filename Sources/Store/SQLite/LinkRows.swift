@@ -39,8 +39,8 @@ extension Link {
     state = try row.needed(State(code: row.number(4)), place)
     endedAt = row.time(6)
     reason = row.text(7)
-    invoicedReference = try row.id(8)
-    pmsReference = try row.id(9)
+    invoicedReference = row.id(8)
+    pmsReference = row.id(9)
     for member in try row.needed(row.json(10)?.object, place).members {
       agreed[member.key] = AgreedPair(
         invoiced: member.value["invoiced"], pms: member.value["pms"],
@@ -53,7 +53,7 @@ extension Link {
 
   /// Stores a new link, or what a stored one has become; returns its number.
   func save(_ db: Database) throws -> Int64 {
-    var values: [DatabaseValue] = [
+    var values: [SQLValue] = [
       .text(flow), .id(invoiced), .id(pms), .int(state.code), .time(createdAt), .time(endedAt), .text(reason),
       .id(invoicedReference), .id(pmsReference), .json(agreedJSON), .json(Self.json(invoicedEdits)),
       .json(Self.json(pmsEdits)),

@@ -93,7 +93,7 @@ extension Ledger {
 
   fileprivate func forget(_ keys: [RecordKey], _ db: Database) throws {
     for key in keys {
-      let place: [DatabaseValue] = [.side(key.side), .id(key.id)]
+      let place: [SQLValue] = [.side(key.side), .id(key.id)]
       let column = key.side == .invoiced ? "invoiced" : "pms"
       for condition in ["state < 3", "state >= 3"] {
         let events = try db.all(
@@ -131,7 +131,7 @@ extension Database {
       """, [.side(side), .int(after), .int(slice)]
     ) { row in
       let id: Int64 = row[0]
-      let body = try row.bytes(2) ?? []
+      let body = row.bytes(2) ?? []
       if names.contains(where: { $0.occurs(in: body) }) {
         found.append((id, side, try row.needed(row.exact(1), "event \(id)")))
       }

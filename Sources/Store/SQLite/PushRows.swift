@@ -13,7 +13,7 @@ extension Push {
     let place = "push \(id)"
     self.init(
       action: try row.choice(1, place), flow: try row.needed(row.text(2), place),
-      source: RecordKey(try row.needed(row.side(3), place), try row.needed(row.id(4), place)), target: try row.id(5),
+      source: RecordKey(try row.needed(row.side(3), place), try row.needed(row.id(4), place)), target: row.id(5),
       link: row.int(6),
       properties: try row.needed(row.json(11)?.array, place).map { item in
         Property(
@@ -34,7 +34,7 @@ extension Push {
 
   /// Stores a new push with what it claims, or what a stored one has become; returns its number.
   func save(_ db: Database) throws -> Int64 {
-    var values: [DatabaseValue] = [
+    var values: [SQLValue] = [
       .text(action.rawValue), .text(flow), .side(source.side), .id(source.id), .id(target), .int(link),
       .text(state.rawValue), .time(sentAt), .int(event), .exact(idempotencyKey), .json(propertiesJSON),
       .json(claimsJSON),

@@ -10,8 +10,8 @@ extension Database {
     unit.link = try first(
       "SELECT \(Link.columns) FROM link WHERE \(column) = ? AND state < 2", [.id(key.id)], Link.init)
     // NULL equals nothing: of an unlinked record the other side finds no rows.
-    let invoiced = DatabaseValue.id(unit.link?.invoiced ?? (key.side == .invoiced ? key.id : nil))
-    let pms = DatabaseValue.id(unit.link?.pms ?? (key.side == .pms ? key.id : nil))
+    let invoiced = SQLValue.id(unit.link?.invoiced ?? (key.side == .invoiced ? key.id : nil))
+    let pms = SQLValue.id(unit.link?.pms ?? (key.side == .pms ? key.id : nil))
     for record in try all(Self.unitRecords, [invoiced, pms], RecordState.init) { unit.records[record.key] = record }
     unit.events = try all(Self.unitEvents, [invoiced, pms], StoredEvent.init)
     unit.pushes = try all(Self.unitPushes, [invoiced, pms, pms, invoiced], Push.init)
@@ -41,18 +41,15 @@ extension Database {
     """
 
   func due(by time: Timestamp, limit: Int) throws -> DueWork {
-    let rows = try Row.fetchCursor(
-      cachedStatement(
-        sql: """
-          SELECT side, record FROM event
-          WHERE state < 3 AND due_at <= ? AND record IS NOT NULL ORDER BY due_at, id
-          """), arguments: StatementArguments([DatabaseValue.time(time)]))
     var keys: [RecordKey] = []
     var seen: Set<RecordKey> = []
-    while keys.count < limit, let row = try rows.next() {
-      guard let side = row.side(0), let id = try row.id(1) else { continue }
-      let key = RecordKey(side, id)
+    try each(
+      "SELECT side, record FROM event WHERE state < 3 AND due_at <= ? AND record IS NOT NULL ORDER BY due_at, id",
+      [.time(time)]
+    ) { row in
+      let key = RecordKey(try row.needed(row.side(0), "an event"), try row.needed(row.id(1), "an event"))
       if seen.insert(key).inserted { keys.append(key) }
+      return keys.count < limit
     }
     let next = try first(
       "SELECT min(due_at) FROM event WHERE state < 3 AND due_at > ?", [.time(time)]
@@ -118,7 +115,7 @@ extension Database {
   }
 
   func value(_ name: String) throws -> String? {
-    try first("SELECT value FROM setting WHERE name = ?", [.exact(name)]) { try $0.exact(0) } ?? nil
+    try first("SELECT value FROM setting WHERE name = ?", [.exact(name)]) { $0.exact(0) } ?? nil
   }
 
   func counts() throws -> StoreCounts {
