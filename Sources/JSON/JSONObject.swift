@@ -13,7 +13,7 @@ public struct JSONObject: Sendable {
 
   public init(_ members: [Member] = []) {
     self.members = members
-    if !Self.isAscending(members) { removeRepeated() }
+    if !Self.isAscending(members), Self.mayRepeat(members) { removeRepeated() }
   }
 
   public var isEmpty: Bool { members.isEmpty }
@@ -55,6 +55,17 @@ public struct JSONObject: Sendable {
       index += 1
     }
     return true
+  }
+
+  /// Whether two keys have the same hash: a repeated key, or a coincidence, which `removeRepeated` tells apart.
+  private static func mayRepeat(_ members: [Member]) -> Bool {
+    var hashes = members.map { member in
+      var key = member.key
+      // FNV-1a.
+      return key.withUTF8 { $0.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } }
+    }
+    hashes.sort()
+    return zip(hashes, hashes.dropFirst()).contains { $0 == $1 }
   }
 
   private mutating func removeRepeated() {

@@ -67,9 +67,9 @@ extension Push {
     .array(
       properties.map { property in
         var members = JSONObject()
-        members["row"] = property.row.map { .string($0) }
-        members["path"] = .string(property.path.description)
         members["former"] = property.former
+        members["path"] = .string(property.path.description)
+        members["row"] = property.row.map { .string($0) }
         members["sent"] = property.sent
         members["source"] = property.source
         return .object(members)
