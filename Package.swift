@@ -87,6 +87,7 @@ let package = Package(
         "HTTPClient", "EventLoop", "JSON", grdb, logging,
       ]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
+    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb]),
     tests("Sync", ["Sync", "Mapping", "JSON"]),
   ]
 )

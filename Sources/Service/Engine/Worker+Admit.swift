@@ -76,7 +76,9 @@ extension Worker {
     case .ambiguous(let candidates, let why):
       let names = candidates.map(\.description).joined(separator: ", ")
       throw park(
-        &work, .ambiguous, basis: names + " " + seen.record.text.count.description,
+        &work, .ambiguous,
+        basis: ([names] + flow.match.compactMap { flow.matchText($0, of: seen.record, on: work.key.side) })
+          .joined(separator: " "),
         reason: "\(work.key) can't be matched in flow \(flow.name): \(why) (candidates: \(names))",
         nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID, or correct the match keys")
     case .link(let other, let why):
@@ -111,7 +113,10 @@ extension Worker {
     var candidates: [Candidate] = []
     for other in found {
       candidates.append(
-        Candidate(observation: other, obstacle: try await obstacle(other, flow), by: "the stored reference"))
+        Candidate(
+          observation: other, obstacle: try await obstacle(other, flow), by: "the stored reference",
+          // A copied record carries a reference too, but the other side's record names whose it is.
+          rivals: flow.reference(in: other.record, on: side.other).map { [RecordKey(side, $0)] } ?? []))
     }
     return candidates
   }
@@ -176,6 +181,7 @@ extension Worker {
     let (invoiced, pms) = seen.key.side == .invoiced ? (seen, other) : (other, seen)
     work.set(Link(flow: flow.name, invoiced: invoiced.key.id, pms: pms.key.id, createdAt: now))
     if work.records[other.key] == nil { work.set(RecordState(key: other.key, firstSeenAt: now)) }
+    accept(seen, &work)
     accept(other, &work)
     if flow.live < .updates { baseOnly(&work, flow, invoiced.record, pms.record) }
     work.note(.linked, rule: 11, "\(invoiced.key) and \(pms.key) were linked: \(why)", at: now)

@@ -69,7 +69,7 @@ extension Worker {
         throw park(
           &work, .backInTime, basis: seen.version.map { "\($0.nanoseconds)" } ?? "",
           reason: "\(key) went back in time: the version answered is older than one that was seen",
-          nextStep: "if a backup was restored, compare both sides with: customer-sync audit")
+          nextStep: "if a backup was restored, correct the record there; a newer version is taken up by itself")
       }
       if deletion != nil, isOvertaken(by: seen, deletion) == false {
         try await doubt(&state, &work, "\(key) is said to be deleted and still answers")
@@ -127,9 +127,11 @@ extension Worker {
     return version > snapshot
   }
 
+  /// By the side's clock: nothing as old as what was seen last, or as the deletion's own snapshot, revives it.
   private func goneAt(_ state: RecordState, _ deletion: StoredEvent?) -> Timestamp {
-    // Nothing older than what was seen last may revive it.
-    max(state.last?.version?.timestamp ?? now, deletion.flatMap { $0.event.receivedAt } ?? now)
+    let snapshot = deletion.flatMap { observation(in: $0, of: state.key)?.version }
+    let newest = [state.last?.version, snapshot].compactMap(\.self).max()
+    return newest?.timestamp ?? now.adding(context.connector(state.key.side).clockOffset ?? .zero)
   }
 
   /// Takes an observation over as the newest.
