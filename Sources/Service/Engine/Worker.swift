@@ -127,7 +127,11 @@ struct Worker: Sendable {
           id: event.id, state: state, attempts: event.attempts + (counts ? 1 : 0), dueAt: due, reason: reason, at: now))
     }
     if state == .parked || state == .conflict || state == .held {
-      context.logger.warning("work waits", metadata: [LogKey.record: "\(work.key)", LogKey.reason: "\(reason)"])
+      // The reason names values, which reach logs only at trace (rule 24).
+      let detail: Logger.Metadata = context.logger.logLevel == .trace ? [LogKey.reason: "\(reason)"] : [:]
+      context.logger.warning(
+        "work waits for a change or a person; see: customer-sync parked list",
+        metadata: detail.merging([LogKey.record: "\(work.key)"]) { $1 })
     }
     _ = try await context.store.commit(work.changes)
     if let due { wake(.at(due)) }
