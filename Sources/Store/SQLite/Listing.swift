@@ -32,7 +32,7 @@ extension Database {
     let rows = try all(
       "\(select)\(filter.text) ORDER BY id \(newestFirst ? "DESC" : "ASC") LIMIT ?",
       filter.values + [.int(Int64(limit) + 1)]
-    ) { (id: $0[0] , item: try read($0)) }
+    ) { (id: $0[0], item: try read($0)) }
     return Listing(
       items: rows.prefix(limit).map(\.item), next: rows.count > limit ? rows[limit - 1].id : nil)
   }
@@ -78,7 +78,7 @@ extension Database {
           SELECT id FROM recent_event WHERE hash = ? UNION ALL SELECT id FROM known_event WHERE hash = ?)
         """,
         [.side(side), .exact(eventID), .int(hash.event(side, eventID)), .int(hash.event(side, eventID))]
-      ) { $0[0]  }
+      ) { $0[0] }
     }
   }
 
