@@ -99,10 +99,13 @@ public struct DueWork: Sendable {
 
 /// What one worker has in hand.
 public struct UnitState: Sendable {
+  /// How many events a unit brings along; the rest comes when these are done.
+  public static let mostEvents = 500
+
   public var link: Link?
   /// The record asked for and, where it is linked, the other one.
   public var records: [RecordKey: RecordState]
-  /// Pending events of these records, in the order they were stored.
+  /// Pending events of these records, in the order they were stored; at most `mostEvents`, the oldest.
   public var events: [StoredEvent]
   /// Pushes from or to these records that are not settled.
   public var pushes: [Push]

@@ -69,6 +69,60 @@ struct EventIndexTests {
   }
 }
 
+@Suite("The index of pending events")
+struct PendingIndexTests {
+  @Test("finds a record's pending events while they move to the table, through crashes", arguments: 0..<10)
+  func moves(seed: UInt64) throws {
+    var random = Generator(seed: seed)
+    let queue = try DatabaseQueue()
+    try queue.inDatabase { db in
+      try Schema.migrate(db)
+      var index = try PendingIndex(db, hash: SipHash(of: db), capacity: 40)
+      var stored: [Int64: (key: RecordKey, isPending: Bool)] = [:]
+      var next: Int64 = 1
+      for step in 0..<400 {
+        var changed = stored
+        try db.execute(sql: "BEGIN")
+        var count = 0
+        for _ in 0..<Int.random(in: 0...6, using: &random) {
+          // The backlog grows, shrinks, and grows again.
+          if Int.random(in: 0..<100, using: &random) < (step / 100 % 2 == 0 ? 20 : 70),
+            let id = changed.keys.sorted().randomElement(using: &random), let key = changed[id]?.key
+          {
+            let state: EventState = Int.random(in: 0..<4, using: &random) == 0 ? .retrying : .done
+            try EventOutcome(id: id, state: state, attempts: 1, at: at(1)).update(db)
+            if state.isPending { try index.isPending(id, db) } else { try index.isFinished(id, db) }
+            changed[id] = (key, state.isPending)
+          } else {
+            let key = pms("\(Int.random(in: 0..<20, using: &random))")
+            try newEvent("\(next)", key).insert(id: next, db)
+            index.add(next, of: key)
+            changed[next] = (key, true)
+            next += 1
+            count += 1
+          }
+        }
+        try index.move(alongside: count, db)
+        if Int.random(in: 0..<6, using: &random) == 0 {
+          try db.execute(sql: "ROLLBACK")
+          index.rollBack(to: 0)
+        } else {
+          try db.execute(sql: "COMMIT")
+          index.committed()
+          stored = changed
+        }
+        if Int.random(in: 0..<50, using: &random) == 0 {
+          index = try PendingIndex(db, hash: SipHash(of: db), capacity: 40)
+        }
+        let key = pms("\(step % 20)")
+        let pending = stored.filter { $1.key == key && $1.isPending }.keys.sorted()
+        #expect(try index.candidates(key, db).sorted() == pending)
+      }
+      #expect(try db.number("SELECT count(*) FROM meta WHERE name = 'pending in table'") == 1)
+    }
+  }
+}
+
 /// SplitMix64: the same numbers for the same seed.
 struct Generator: RandomNumberGenerator {
   private var state: UInt64

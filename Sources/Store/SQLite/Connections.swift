@@ -47,6 +47,13 @@ struct Connections: Sendable {
     (readers, lists, checkpoints) = ([writer], writer, nil)
   }
 
+  /// Gives back what the readers keep of pages.
+  func shrinkReaders() {
+    for queue in readers + [lists] {
+      queue.asyncUnsafeRead { database in _ = try? database.get().run("PRAGMA shrink_memory") }
+    }
+  }
+
   func close() throws {
     for queue in readers + [lists] where queue !== writer { try queue.close() }
     try checkpoints?.close()

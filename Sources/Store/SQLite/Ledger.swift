@@ -4,6 +4,7 @@ import Sync
 
 /// What is written, and what the writer remembers of it. Lives on the writing connection and nowhere else.
 final class Ledger {
+  let pending: PendingIndex
   private let index: EventIndex
   private let hash: SipHash
   private var nextEvent: Int64
@@ -15,6 +16,7 @@ final class Ledger {
   init(_ db: Database) throws {
     hash = try SipHash(of: db)
     index = try EventIndex(db, hash: hash)
+    pending = try PendingIndex(db, hash: hash)
     let newest = try db.number("SELECT max(id) FROM event")
     let given = try db.number("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'last event'")
     nextEvent = max(newest, given) + 1
@@ -28,6 +30,7 @@ final class Ledger {
     nextEvent += 1
     try event.insert(id: id, db)
     try index.add(event.side, event.eventID, id: id, db)
+    if event.state.isPending, let record = event.record { pending.add(id, of: RecordKey(event.side, record)) }
     appended += 1
     return .accepted(id: id)
   }
@@ -49,7 +52,14 @@ final class Ledger {
       if hold.id == 0 { committed.holds.append(id) }
     }
     for id in changes.closedHolds { try db.run("DELETE FROM hold WHERE id = ?", [.int(id)]) }
-    for outcome in changes.events { try outcome.update(db) }
+    for outcome in changes.events {
+      try outcome.update(db)
+      if outcome.state.isPending {
+        try pending.isPending(outcome.id, db)
+      } else {
+        try pending.isFinished(outcome.id, db)
+      }
+    }
     for event in changes.followUps { _ = try append(event, db) }
     for entry in changes.history { try entry.insert(db) }
     return committed
@@ -60,6 +70,7 @@ final class Ledger {
   /// Removes an event for good; its number is not given again.
   func remove(_ event: (id: Int64, side: Side, eventID: String), _ db: Database) throws {
     try index.remove(event.side, event.eventID, id: event.id, db)
+    try pending.isFinished(event.id, db)
     try db.run("DELETE FROM event WHERE id = ?", [.int(event.id)])
   }
 
@@ -101,24 +112,30 @@ final class Ledger {
   // MARK: Transactions
 
   /// To be called last in each transaction.
-  func finish(_ db: Database) throws { try index.move(alongside: appended, db) }
+  func finish(_ db: Database) throws {
+    try index.move(alongside: appended, db)
+    try pending.move(alongside: appended, db)
+  }
 
   func committed() {
     index.committed()
+    pending.committed()
     forgotten.formUnion(forgetting)
     forgetting = []
     appended = 0
   }
 
   struct Mark {
-    fileprivate var index: Int
-    fileprivate var forgetting: Int
+    fileprivate var index = 0
+    fileprivate var pending = 0
+    fileprivate var forgetting = 0
   }
 
-  var mark: Mark { Mark(index: index.mark, forgetting: forgetting.count) }
+  var mark: Mark { Mark(index: index.mark, pending: pending.mark, forgetting: forgetting.count) }
 
-  func rollBack(to mark: Mark = Mark(index: 0, forgetting: 0)) {
+  func rollBack(to mark: Mark = Mark()) {
     index.rollBack(to: mark.index)
+    pending.rollBack(to: mark.pending)
     forgetting.removeLast(forgetting.count - mark.forgetting)
   }
 }

@@ -41,12 +41,9 @@ extension Link {
     reason = row.text(7)
     invoicedReference = row.id(8)
     pmsReference = row.id(9)
-    for member in try row.needed(row.json(10)?.object, place).members {
-      agreed[member.key] = AgreedPair(
-        invoiced: member.value["invoiced"], pms: member.value["pms"],
-        fingerprint: try row.needed(member.value["fingerprint"]?.string, place),
-        isBaseOnly: member.value["base_only"] != nil)
-    }
+    let pairs = try row.needed(row.json(10)?.object, place).members
+    agreed.reserveCapacity(pairs.count)
+    for (key, value) in pairs { agreed[key] = try row.needed(AgreedPair(stored: value), place) }
     invoicedEdits = try Self.edits(row, 11, place)
     pmsEdits = try Self.edits(row, 12, place)
   }
@@ -72,17 +69,7 @@ extension Link {
   }
 
   private var agreedJSON: JSONValue {
-    .object(
-      JSONObject(
-        agreed.sorted { $0.key < $1.key }.map { row, pair in
-          var members = JSONObject()
-          // In the order of their bytes, which reads fastest.
-          if pair.isBaseOnly { members["base_only"] = true }
-          members["fingerprint"] = .string(pair.fingerprint)
-          members["invoiced"] = pair.invoiced
-          members["pms"] = pair.pms
-          return (row, .object(members))
-        }))
+    .object(JSONObject(agreed.sorted { $0.key < $1.key }.map { ($0.key, $0.value.stored) }))
   }
 
   private static func json(_ edits: [String: Edit]) -> JSONValue {
@@ -103,5 +90,24 @@ extension Link {
       edits[member.key] = Edit(at: Timestamp(milliseconds: at), value: member.value["value"])
     }
     return edits
+  }
+}
+
+/// `[fingerprint, invoiced, pms, flags]`: a list, since a link has many of them and lists read faster than objects. The
+/// flags say what isn't there (1 the value of Invoiced, 2 that of the PMS), and that the values are a base only (4).
+extension AgreedPair {
+  fileprivate init?(stored: JSONValue) {
+    guard let parts = stored.array, parts.count == 4, let fingerprint = parts[0].string, let flags = parts[3].int64
+    else { return nil }
+    // `nil` would be JSON's null here.
+    let absent = JSONValue?.none
+    self.init(
+      invoiced: flags & 1 == 0 ? parts[1] : absent, pms: flags & 2 == 0 ? parts[2] : absent, fingerprint: fingerprint,
+      isBaseOnly: flags & 4 != 0)
+  }
+
+  fileprivate var stored: JSONValue {
+    let flags = (invoiced.map { _ in 0 } ?? 1) + (pms.map { _ in 0 } ?? 2) + (isBaseOnly ? 4 : 0)
+    return [.string(fingerprint), invoiced ?? .null, pms ?? .null, .number(JSONNumber(flags))]
   }
 }

@@ -37,7 +37,7 @@ extension Database {
       items: rows.prefix(limit).map(\.item), next: rows.count > limit ? rows[limit - 1].id : nil)
   }
 
-  func events(_ query: ListQuery) throws -> Listing<StoredEvent> {
+  func events(_ query: ListQuery, pending: PendingIndex) throws -> Listing<StoredEvent> {
     var filter = Filter()
     if let side = query.side { filter.add("side = ?", .side(side)) }
     if let type = query.type { filter.add("type = ?", .exact(type)) }
@@ -49,15 +49,15 @@ extension Database {
     }
     if let record = query.record {
       let sides = query.side.map { [$0] } ?? Side.allCases
-      let parts = sides.flatMap { side in
-        ["state < 3", "state >= 3"].map { "SELECT id FROM event WHERE \($0) AND side = \(side.code) AND record = ?" }
-      }
-      filter.conditions.append("id IN (\(parts.joined(separator: " UNION ALL ")))")
-      filter.values += parts.map { _ in .exact(record) }
+      let open = try sides.flatMap { try pending.candidates(RecordKey($0, RecordID(record)), self) }
+      let done = sides.map { "SELECT id FROM event WHERE state >= 3 AND side = \($0.code) AND record = ?" }
+      filter.add(
+        "record = ? AND id IN (SELECT value FROM json_each(?) UNION ALL \(done.joined(separator: " UNION ALL ")))",
+        .exact(record), .numbers(open))
+      filter.values += done.map { _ in .exact(record) }
     }
     if let id = query.eventID {
-      let found = try storedEvents(id, on: query.side)
-      filter.conditions.append("id IN (\(found.map { String($0) }.joined(separator: ", ")))")
+      filter.add("id IN (SELECT value FROM json_each(?))", .numbers(try storedEvents(id, on: query.side)))
     }
     if let flow = query.flow {
       filter.add(
@@ -112,8 +112,7 @@ extension Database {
       filter.add("(record = ? OR invoiced = ? OR pms = ?)", .exact(record), .exact(record), .exact(record))
     }
     if let id = query.eventID {
-      let found = try storedEvents(id, on: query.side)
-      filter.conditions.append("event IN (\(found.map { String($0) }.joined(separator: ", ")))")
+      filter.add("event IN (SELECT value FROM json_each(?))", .numbers(try storedEvents(id, on: query.side)))
     }
     filter.add("at", since: query.since, until: query.until)
     return try page("SELECT \(Hold.columns) FROM hold", filter, query, newestFirst: false, Hold.init)
@@ -130,8 +129,7 @@ extension Database {
         .exact(record), .exact(record))
     }
     if let id = query.eventID {
-      let found = try storedEvents(id, on: nil)
-      filter.conditions.append("event IN (\(found.map { String($0) }.joined(separator: ", ")))")
+      filter.add("event IN (SELECT value FROM json_each(?))", .numbers(try storedEvents(id, on: nil)))
     }
     filter.add("at", since: query.since, until: query.until)
     return try page("SELECT \(HistoryEntry.columns) FROM history", filter, query, newestFirst: true, HistoryEntry.init)

@@ -95,9 +95,13 @@ extension Ledger {
     for key in keys {
       let place: [SQLValue] = [.side(key.side), .id(key.id)]
       let column = key.side == .invoiced ? "invoiced" : "pms"
-      for condition in ["state < 3", "state >= 3"] {
+      let open = try pending.candidates(key, db)
+      let conditions: [(String, [SQLValue])] = [
+        ("id IN (SELECT value FROM json_each(?))", [.numbers(open)]), ("state >= 3", []),
+      ]
+      for (condition, values) in conditions {
         let events = try db.all(
-          "SELECT id, event_id FROM event WHERE \(condition) AND side = ? AND record = ?", place
+          "SELECT id, event_id FROM event WHERE \(condition) AND side = ? AND record = ?", values + place
         ) { (id: $0[0] as Int64, eventID: try $0.needed($0.exact(1), "an event")) }
         for event in events { try remove((event.id, key.side, event.eventID), db) }
       }

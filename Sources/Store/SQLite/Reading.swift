@@ -4,7 +4,7 @@ import Sync
 
 /// What the engine asks while it works.
 extension Database {
-  func unit(of key: RecordKey) throws -> UnitState {
+  func unit(of key: RecordKey, pending: PendingIndex) throws -> UnitState {
     let column = key.side == .invoiced ? "invoiced" : "pms"
     var unit = UnitState()
     unit.link = try first(
@@ -13,7 +13,8 @@ extension Database {
     let invoiced = SQLValue.id(unit.link?.invoiced ?? (key.side == .invoiced ? key.id : nil))
     let pms = SQLValue.id(unit.link?.pms ?? (key.side == .pms ? key.id : nil))
     for record in try all(Self.unitRecords, [invoiced, pms], RecordState.init) { unit.records[record.key] = record }
-    unit.events = try all(Self.unitEvents, [invoiced, pms], StoredEvent.init)
+    unit.events = try pendingEvents(
+      of: unit.link.map { link in Side.allCases.map { link.key(on: $0) } } ?? [key], pending: pending)
     unit.pushes = try all(Self.unitPushes, [invoiced, pms, pms, invoiced], Push.init)
     unit.holds = try all(Self.unitHolds, [invoiced, pms, .int(unit.link?.id)], Hold.init)
     return unit
@@ -23,11 +24,18 @@ extension Database {
     SELECT \(RecordState.columns) FROM record WHERE side = 0 AND id = ?
     UNION ALL SELECT \(RecordState.columns) FROM record WHERE side = 1 AND id = ?
     """
-  private static let unitEvents = """
-    SELECT \(StoredEvent.columns) FROM event WHERE id IN (
-      SELECT id FROM event WHERE state < 3 AND side = 0 AND record = ?
-      UNION ALL SELECT id FROM event WHERE state < 3 AND side = 1 AND record = ?) ORDER BY id
-    """
+  /// The oldest of them: a record that changes all the time is not to fill the memory.
+  private func pendingEvents(of keys: [RecordKey], pending: PendingIndex) throws -> [StoredEvent] {
+    var events: [StoredEvent] = []
+    for id in try keys.flatMap({ try pending.candidates($0, self) }).sorted() {
+      let event = try first(
+        "SELECT \(StoredEvent.columns) FROM event WHERE id = ? AND state < 3", [.int(id)], StoredEvent.init)
+      if let event, let key = event.key, keys.contains(key) { events.append(event) }
+      if events.count == UnitState.mostEvents { break }
+    }
+    return events
+  }
+
   private static let unitPushes = """
     SELECT \(Push.columns) FROM push WHERE id IN (
       SELECT id FROM push WHERE side = 0 AND source = ? UNION ALL SELECT id FROM push WHERE side = 1 AND source = ?

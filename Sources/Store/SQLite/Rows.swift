@@ -11,6 +11,10 @@ extension SQLValue {
   static func id(_ value: RecordID?) -> SQLValue { exact(value?.text) }
   static func time(_ value: Timestamp?) -> SQLValue { int(value?.milliseconds) }
   static func side(_ value: Side?) -> SQLValue { value.map { int($0.code) } ?? .null }
+  /// For `json_each`.
+  static func numbers(_ values: [Int64]) -> SQLValue {
+    .string(JSONValue.array(values.map { .number(JSONNumber($0)) }).text)
+  }
   /// SQL's NULL for what is absent, `null` for JSON's null.
   static func json(_ value: JSONValue?) -> SQLValue { value.map { .blob($0.serialized) } ?? .null }
 }

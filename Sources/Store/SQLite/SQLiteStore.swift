@@ -52,7 +52,7 @@ public final class SQLiteStore: Store, Sendable {
     let writer = try translating {
       try Writer(
         queue: connections.writer, isInline: isInline, observe: observe,
-        logGrew: { checkpointer?.logGrew(to: $0) ?? false })
+        logGrew: { checkpointer?.logGrew(to: $0) ?? false }, idle: { connections.shrinkReaders() })
     }
     self.writer = writer
     guard !isInline else { return }
@@ -124,7 +124,12 @@ public final class SQLiteStore: Store, Sendable {
   }
   public func event(_ id: Int64) async throws(StoreError) -> StoredEvent? { try readers.read { try $0.event(id) } }
   public func unit(of key: RecordKey) async throws(StoreError) -> UnitState {
-    try readers.read { try $0.unit(of: key) }
+    // Again where events went from memory to the table meanwhile: then neither place had to show them.
+    while true {
+      let generation = writer.pending.generation
+      let unit = try readers.read { try $0.unit(of: key, pending: writer.pending) }
+      if writer.pending.generation == generation { return unit }
+    }
   }
   public func creates(claiming claims: [Push.Claim], sources: [RecordKey]) async throws(StoreError) -> [Push] {
     try readers.read { try $0.creates(claiming: claims, sources: sources) }
@@ -150,7 +155,8 @@ public final class SQLiteStore: Store, Sendable {
   }
 
   public func events(_ query: ListQuery) async throws(StoreError) -> Listing<StoredEvent> {
-    try await list { try $0.events(query) }
+    let pending = writer.pending
+    return try await list { try $0.events(query, pending: pending) }
   }
   public func links(_ query: ListQuery) async throws(StoreError) -> Listing<Link> {
     try await list { try $0.links(query) }

@@ -32,11 +32,12 @@ enum Schema {
       id INTEGER PRIMARY KEY, side INTEGER NOT NULL, event_id BLOB NOT NULL, type BLOB NOT NULL, kind TEXT NOT NULL,
       origin TEXT NOT NULL, record BLOB, received_at INTEGER NOT NULL, state INTEGER NOT NULL,
       attempts INTEGER NOT NULL, due_at INTEGER, reason TEXT, finished_at INTEGER, body BLOB NOT NULL) STRICT;
-    CREATE INDEX event_due ON event(due_at, id, side, record) WHERE state < 3;
-    CREATE INDEX event_pending ON event(side, record, id, state, received_at) WHERE state < 3;
+    CREATE INDEX event_due ON event(due_at, id, side, record, state, received_at) WHERE state < 3;
     CREATE INDEX event_done ON event(side, record) WHERE state >= 3 AND record IS NOT NULL;
     CREATE INDEX event_open ON event(state) WHERE state >= 5;
     CREATE INDEX event_loose ON event(side, id) WHERE record IS NULL OR kind = 'merged';
+    CREATE TABLE pending_event(
+      hash INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(hash, id)) STRICT, WITHOUT ROWID;
     CREATE TABLE recent_event(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL) STRICT;
     CREATE TABLE known_event(hash INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(hash, id)) STRICT, WITHOUT ROWID;
 

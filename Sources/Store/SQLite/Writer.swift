@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 
 /// How long a commit took, and how many requests shared it.
 public struct CommitSample: Sendable, Hashable {
@@ -19,32 +20,40 @@ struct WriteRequest: Sendable {
 /// batches: the disk gathers them.
 ///
 /// `@unchecked Sendable`: `waiting`, `isClosed`, `wantsCheckpoint` and `truncations` are touched under `condition`
-/// only; `ledger` and `frames` only within `queue`, which lets in one thread at a time.
+/// only; `ledger`, `frames` and `hoards` only within `queue`, which lets in one thread at a time.
 final class Writer: @unchecked Sendable {
   private static let largestBatch = 512
+  /// How long nothing is written before memory is given back.
+  private static let idleTime: TimeInterval = 5
 
   let queue: DatabaseQueue
+  /// For readers, who may ask it from any thread.
+  let pending: PendingIndex
   private let isInline: Bool
   private let ledger: Ledger
   private let frames: LogFrames
   private let observe: @Sendable (CommitSample) -> Void
   private let logGrew: @Sendable (Int) -> Bool
+  private let idle: @Sendable () -> Void
   private let condition = NSCondition()
   private var waiting: [WriteRequest] = []
   private var isClosed = false
+  /// Whether the cache has grown since memory was last given back.
+  private var hoards = false
   private var wantsCheckpoint = false
   private var truncations: [@Sendable (Bool) -> Void] = []
 
-  /// `logGrew` is told after each commit how many pages the write-ahead log has, and says whether the writer is to carry
-  /// it over.
+  /// `logGrew` is told after each commit how many pages the write-ahead log has, and says whether the writer is to
+  /// carry it over; `idle` is called when nothing has been written for a while.
   init(
     queue: DatabaseQueue, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void,
-    logGrew: @escaping @Sendable (Int) -> Bool
+    logGrew: @escaping @Sendable (Int) -> Bool, idle: @escaping @Sendable () -> Void
   ) throws {
     self.queue = queue
     self.isInline = isInline
     self.observe = observe
     self.logGrew = logGrew
+    self.idle = idle
     (ledger, frames) = try queue.inDatabase { db in
       var ledger: Ledger?
       try db.inTransaction(.immediate) {
@@ -54,6 +63,7 @@ final class Writer: @unchecked Sendable {
       guard let ledger else { throw Damage(what: "nothing was read") }
       return (ledger, LogFrames(of: isInline ? nil : db))
     }
+    pending = ledger.pending
   }
 
   /// Starts the writer's thread; `ended` runs on it after the last commit.
@@ -127,7 +137,14 @@ final class Writer: @unchecked Sendable {
 
   private func next(_ db: Database) -> [WriteRequest]? {
     condition.lock()
-    while waiting.isEmpty && truncations.isEmpty && !isClosed && !wantsCheckpoint { condition.wait() }
+    var isIdle = false
+    while waiting.isEmpty && truncations.isEmpty && !isClosed && !wantsCheckpoint && !isIdle {
+      if hoards {
+        isIdle = !condition.wait(until: Date(timeIntervalSinceNow: Self.idleTime))
+      } else {
+        condition.wait()
+      }
+    }
     let checkpoints = wantsCheckpoint
     wantsCheckpoint = false
     let truncations = truncations
@@ -136,6 +153,7 @@ final class Writer: @unchecked Sendable {
     waiting.removeFirst(batch.count)
     let isOver = batch.isEmpty && isClosed
     condition.unlock()
+    if isIdle { giveBackMemory(db) }
     // One that fails is tried again when the log has grown further.
     if checkpoints { _ = try? db.number("PRAGMA wal_checkpoint(PASSIVE)") }
     if !truncations.isEmpty {
@@ -145,9 +163,22 @@ final class Writer: @unchecked Sendable {
     return isOver ? nil : batch
   }
 
+  /// glibc's `malloc_trim`, which Swift's module of it leaves out: what is freed stays with the process otherwise.
+  private static let trimHeap = dlsym(nil, "malloc_trim").map {
+    unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self)
+  }
+
+  private func giveBackMemory(_ db: Database) {
+    hoards = false
+    _ = try? db.run("PRAGMA shrink_memory")
+    idle()
+    _ = Self.trimHeap?(0)
+  }
+
   /// Returns what is to be done now that it is known how the requests ended.
   private func commit(_ batch: [WriteRequest], _ db: Database) -> [@Sendable () -> Void] {
     guard !batch.isEmpty else { return [] }
+    hoards = true
     let start = ContinuousClock.now
     var outcomes: [@Sendable () -> Void] = []
     do {
