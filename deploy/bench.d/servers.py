@@ -41,6 +41,8 @@ class Server:
     """A program that listens on one port of 127.0.0.1 and ends at SIGTERM."""
 
     name = "server"
+    # Where its store keeps what was accepted.
+    table = "events"
 
     def __init__(self, work):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=self.name + "-", dir=work))
@@ -118,7 +120,7 @@ class Server:
         if database is None:
             return
         with sqlite3.connect(database) as connection:
-            (stored,) = connection.execute("SELECT COUNT(*) FROM events").fetchone()
+            (stored,) = connection.execute(f"SELECT COUNT(*) FROM {self.table}").fetchone()
         if stored != self.accepted:
             raise Broken(f"{self.name} accepted {self.accepted} events and stored {stored}")
 
@@ -191,6 +193,7 @@ class Service(Server):
     """customer-sync itself."""
 
     name = "customer-sync"
+    table = "event"
 
     def __init__(self, work, binary, sides_port):
         super().__init__(work)

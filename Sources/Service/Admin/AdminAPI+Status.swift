@@ -59,7 +59,7 @@ extension AdminAPI {
     let side = try self.side(call)
     try await reading { () async throws(StoreError) in try await store.setValue(nil, for: SideGate.pauseName(side)) }
     context.gate(side).resume()
-    core.engine.resumed(side)
+    core.engine.resumed()
     return .json(["side": .string(side.rawValue), "state": "up", "at": .string(context.clock.now.rfc3339)])
   }
 

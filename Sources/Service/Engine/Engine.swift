@@ -27,7 +27,7 @@ public final class Engine: Sendable {
       switch wake {
       case .at(let time): timers.bring(forwardTo: time)
       case .now(let keys): box.notify(keys)
-      case .blocked(let side, let key): blocked.add(key, on: side)
+      case .blocked(let key): blocked.add(key)
       }
     }
     scheduler = Scheduler(limit: Self.workers) { key, lease in await worker.process(key, lease) }
@@ -37,7 +37,17 @@ public final class Engine: Sendable {
   }
 
   /// There is work on this record; cheap, from any thread.
-  public func notify(_ key: RecordKey) { scheduler.notify(CollectionOfOne(key)) }
+  public func notify(_ key: RecordKey) { schedule(CollectionOfOne(key)) }
+
+  private var isShut: Bool { Side.allCases.allSatisfy { context.gate($0).closedReason != nil } }
+
+  /// While neither side lets a call through nothing can be done: the work waits, and costs nothing.
+  private func schedule(_ keys: some Sequence<RecordKey>) {
+    guard isShut else { return scheduler.notify(keys) }
+    for key in keys { blocked.add(key) }
+    // A side may have come back meanwhile.
+    if !isShut { scheduler.notify(blocked.takeAll()) }
+  }
 
   /// Takes up what earlier runs left, then watches for work that falls due and for sides that answer again, until cancelled.
   func run() async {
@@ -65,7 +75,7 @@ public final class Engine: Sendable {
   public func rest() async { await scheduler.stop() }
 
   /// A person lifted a pause: what waited for the side goes on.
-  func resumed(_ side: Side) { scheduler.notify(blocked.take(side)) }
+  func resumed() { schedule(blocked.takeAll()) }
 
   /// Everything pending is looked at again, whatever it was waiting for.
   private func takeUpLeftovers() async {
@@ -89,7 +99,7 @@ public final class Engine: Sendable {
       var next: Timestamp?
       do throws(StoreError) {
         let due = try await context.store.due(by: context.clock.now, limit: Self.batch)
-        scheduler.notify(due.keys)
+        schedule(due.keys)
         next = due.next
         if due.keys.count == Self.batch { next = context.clock.now.adding(.milliseconds(200)) }
       } catch {
@@ -124,7 +134,7 @@ public final class Engine: Sendable {
         try await context.connector(side).probe()
         gate.probed()
         context.logger.info("a side answers again", metadata: [LogKey.side: "\(side.rawValue)"])
-        if gate.closedReason == nil { resumed(side) }
+        if gate.closedReason == nil { resumed() }
       } catch {
         context.logger.debug(
           "a side is still down", metadata: [LogKey.side: "\(side.rawValue)", LogKey.error: "\(error)"])
@@ -142,10 +152,15 @@ private final class SchedulerBox: Sendable {
 
 /// Records whose work waits for a side to let calls through again.
 private final class BlockedKeys: Sendable {
-  private let keys = Mutex<[Side: Set<RecordKey>]>([:])
+  private let keys = Mutex<Set<RecordKey>>([])
 
-  func add(_ key: RecordKey, on side: Side) { keys.withLock { _ = $0[side, default: []].insert(key) } }
-  func take(_ side: Side) -> [RecordKey] { keys.withLock { $0.removeValue(forKey: side) ?? [] }.sorted() }
+  func add(_ key: RecordKey) { keys.withLock { _ = $0.insert(key) } }
+  func takeAll() -> [RecordKey] {
+    keys.withLock { keys in
+      defer { keys = [] }
+      return keys.sorted()
+    }
+  }
 }
 
 /// Sleeps until the next work is due, or until earlier work turns up.

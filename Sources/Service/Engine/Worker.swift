@@ -16,7 +16,7 @@ struct Worker: Sendable {
   enum Wake: Sendable {
     case at(Timestamp)
     case now([RecordKey])
-    case blocked(Side, RecordKey)
+    case blocked(RecordKey)
   }
 
   var now: Timestamp { context.clock.now }
@@ -107,10 +107,10 @@ struct Worker: Sendable {
       (state, reason) = (kind, why)
     case .later(let at, reason: let why):
       (state, reason, due, counts) = (.retrying, why, at, false)
-    case .blocked(let side, reason: let why):
+    case .blocked(_, reason: let why):
       (state, reason, counts) = (.retrying, why, false)
       due = now.adding(max(context.settings.breakerProbe, .seconds(60)))
-      wake(.blocked(side, work.key))
+      wake(.blocked(work.key))
     case .retry(reason: let why, let after):
       (state, reason) = (.retrying, why)
       let attempts = work.events.map(\.attempts).max() ?? 0
