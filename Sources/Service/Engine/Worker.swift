@@ -29,6 +29,7 @@ struct Worker: Sendable {
       do throws(Interruption) {
         try await carryOut(&work)
         try await finish(&work)
+        if unit.events.count >= UnitState.mostEvents { wake(.now([key])) }
       } catch {
         try await interrupted(&work, by: error)
       }
