@@ -20,9 +20,10 @@ struct Serve: AsyncParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() async throws {
-    let (configuration, mapping) = try options.load()
+    var (configuration, mapping) = try options.load()
     Self.raiseFileLimit()
-    let logger = Logger(label: "customer-sync") { ConsoleLog(label: $0, configuration: configuration.log) }
+    let log = LogSettings(configuration.log)
+    let logger = Logger(label: "customer-sync") { _ in ConsoleLog(log) }
     let signals: Signals
     let service: SyncService
     do {
@@ -41,7 +42,7 @@ struct Serve: AsyncParsableCommand {
       ])
     for await signal in signals.stream {
       if signal == SIGHUP {
-        reload(service, logger)
+        configuration = reload(service, configuration, log, logger) ?? configuration
         continue
       }
       logger.info("draining", metadata: ["drain": "\(configuration.drain)"])
@@ -62,17 +63,30 @@ struct Serve: AsyncParsableCommand {
   }
 
   /// A broken file changes nothing.
-  private func reload(_ service: SyncService, _ logger: Logger) {
+  private func reload(
+    _ service: SyncService, _ old: Configuration, _ log: LogSettings, _ logger: Logger
+  ) -> Configuration? {
     do {
       let (configuration, mapping) = try options.load()
       try service.reload(configuration, mapping: mapping)
+      log.replace(configuration.log)
       logger.info("configuration, mapping, secrets and certificates were read anew")
+      let fixed = [
+        ("listen", old.listen != configuration.listen),
+        ("admin.listen", old.admin.listen != configuration.admin.listen),
+        ("store", old.store != configuration.store),
+      ]
+      for (name, isOther) in fixed where isOther {
+        logger.warning("what changed here counts from the next start on", metadata: ["key": "\(name)"])
+      }
+      return configuration
     } catch let error as ServiceError {
       logger.error("the old configuration stays in force", metadata: ["reason": "\(error)"])
     } catch {
       logger.error(
         "the old configuration stays in force", metadata: ["reason": "the new one has errors, printed above"])
     }
+    return nil
   }
 }
 
@@ -80,7 +94,7 @@ struct Serve: AsyncParsableCommand {
 final class Signals: Sendable {
   let stream: AsyncStream<Int32>
   private let loop: EventLoop
-  private let isLeaving = Leaving()
+  private let isLeaving = Latch()
 
   init(_ signals: [Int32]) throws(EventLoopError) {
     loop = try EventLoop()

@@ -38,14 +38,16 @@ final class Connection: @unchecked Sendable {
   var isIdle: Bool { stage == .idle }
   private lazy var remoteAddress = readRemoteAddress()
 
-  init(core: ServerCore, slot: Int, buffers: OpaquePointer, isTLS: Bool, isUnwelcome: Bool) {
+  init(
+    core: ServerCore, slot: Int, buffers: OpaquePointer, assembler: RequestAssembler, isTLS: Bool, isUnwelcome: Bool
+  ) {
     self.core = core
     self.slot = slot
     self.buffers = buffers
     self.isTLS = isTLS
     self.isUnwelcome = isUnwelcome
     loop = core.loop
-    assembler = RequestAssembler(limits: core.limits)
+    self.assembler = assembler
   }
 
   /// evhttp has made its connection and put it behind the buffers' callbacks.

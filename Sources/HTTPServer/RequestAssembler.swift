@@ -20,12 +20,12 @@ final class RequestAssembler {
   private var headBytes: [UInt8] = []
   private var chunkedBody: OpaquePointer?
 
-  init(limits: Limits) {
+  /// Nil when there is no memory.
+  init?(limits: Limits) {
+    guard let pending = evbuffer_new() else { return nil }
+    self.pending = pending
     self.limits = limits
     reader = RequestHeadReader(limit: limits.maxHeaderBytes)
-    // Out of memory here, there is nobody to tell: the process could not even log it.
-    guard let pending = evbuffer_new() else { preconditionFailure("out of memory") }
-    self.pending = pending
   }
 
   deinit {

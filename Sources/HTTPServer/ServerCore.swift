@@ -114,10 +114,14 @@ final class ServerCore: @unchecked Sendable {
       let buffers = context.map({ $0.makeBuffers(on: loop.base) })
         ?? bufferevent_socket_new(loop.base, -1, 0)
     else { return nil }
+    guard let assembler = RequestAssembler(limits: limits) else {
+      bufferevent_free(buffers)
+      return nil
+    }
     let hasRoom = makeRoom()
     let slot = table.insert(now: monotonicNow())
     let connection = Connection(
-      core: self, slot: slot, buffers: buffers, isTLS: context != nil, isUnwelcome: !hasRoom)
+      core: self, slot: slot, buffers: buffers, assembler: assembler, isTLS: context != nil, isUnwelcome: !hasRoom)
     if slot == connections.count { connections.append(connection) } else { connections[slot] = connection }
     byBuffers[buffers] = connection
     newcomers.append(connection)

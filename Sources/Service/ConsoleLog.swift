@@ -2,19 +2,20 @@ import Glibc
 import JSON
 import Logging
 import Sync
+import Synchronization
 
 /// Log lines on standard error, as text or as one JSON object a line.
 public struct ConsoleLog: LogHandler {
   public var metadata: Logger.Metadata = [:]
-  public var logLevel: Logger.Level
-  private let label: String
-  private let isJSON: Bool
+  private let settings: LogSettings
+  private var ownLevel: Logger.Level?
 
-  public init(label: String, configuration: Configuration.Log) {
-    self.label = label
-    logLevel = Logger.Level(rawValue: configuration.level.rawValue) ?? .info
-    isJSON = configuration.format == .json
+  public var logLevel: Logger.Level {
+    get { ownLevel ?? settings.level }
+    set { ownLevel = newValue }
   }
+
+  public init(_ settings: LogSettings) { self.settings = settings }
 
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
@@ -27,7 +28,7 @@ public struct ConsoleLog: LogHandler {
     let pairs = all.sorted { $0.key < $1.key }
     let time = SystemClock().now.rfc3339
     var line: String
-    if isJSON {
+    if settings.isJSON {
       var members: [JSONObject.Member] = [
         ("time", .string(time)), ("level", .string(event.level.rawValue)),
         ("message", .string("\(event.message)")),
@@ -46,6 +47,29 @@ public struct ConsoleLog: LogHandler {
   private static func quoted(_ value: String) -> String {
     let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7F }
     return isPlain ? value : JSONValue.string(value).text
+  }
+}
+
+/// The level and the form of all log lines, which a new configuration can change.
+public final class LogSettings: Sendable {
+  private let levelNumber: Atomic<Int>
+  private let asJSON: Atomic<Bool>
+
+  public init(_ configuration: Configuration.Log) {
+    levelNumber = Atomic(Self.number(configuration.level))
+    asJSON = Atomic(configuration.format == .json)
+  }
+
+  public func replace(_ configuration: Configuration.Log) {
+    levelNumber.store(Self.number(configuration.level), ordering: .relaxed)
+    asJSON.store(configuration.format == .json, ordering: .relaxed)
+  }
+
+  var level: Logger.Level { Logger.Level.allCases[levelNumber.load(ordering: .relaxed)] }
+  var isJSON: Bool { asJSON.load(ordering: .relaxed) }
+
+  private static func number(_ level: Configuration.Log.Level) -> Int {
+    Logger.Level.allCases.firstIndex { $0.rawValue == level.rawValue } ?? 2
   }
 }
 

@@ -4,12 +4,13 @@ import Logging
 import Mapping
 import Store
 import Sync
+import Synchronization
 
 /// What works on the store, with or without listeners: the commands use it too while no service runs.
 public final class ServiceCore: Sendable {
   public let engine: Engine
   let context: EngineContext
-  private let sides: SideConnections
+  private let sides: Mutex<SideConnections>
 
   public var store: any Store { context.store }
   public var metrics: Metrics { context.metrics }
@@ -31,9 +32,10 @@ public final class ServiceCore: Sendable {
       throw .misconfigured("store: this build keeps its store in SQLite only; write sqlite:FILE")
     }
     let clock = SystemClock()
-    sides = try SideConnections(configuration, clock: clock)
+    let connections = try SideConnections(configuration, clock: clock)
+    sides = Mutex(connections)
     context = EngineContext(
-      store: store, connectors: sides.connectors,
+      store: store, connectors: connections.connectors,
       reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
       settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
     engine = Engine(context: context)
@@ -51,8 +53,24 @@ public final class ServiceCore: Sendable {
     }
   }
 
+  /// Connections that a new configuration asks for; nothing uses them before `take(over:)`.
+  func connections(_ configuration: Configuration) throws(ServiceError) -> SideConnections {
+    let current = sides.withLock { $0 }
+    return try current.renewed(configuration, clock: context.clock)
+  }
+
+  /// From now on work begins with another configuration and mapping; what is in hand ends with the old ones.
+  func take(over configuration: Configuration, _ mapping: Mapping, _ connections: SideConnections) {
+    sides.withLock { $0 = connections }
+    context.replace(
+      EngineContext.InForce(
+        mapping: mapping, connectors: connections.connectors,
+        reader: EventReader(pmsRecord: configuration.pms.callback.record), settings: EngineSettings(configuration)))
+    engine.reloaded()
+  }
+
   public func close() async {
-    sides.close()
+    sides.withLock { $0 }.close()
     await context.store.close()
   }
 }

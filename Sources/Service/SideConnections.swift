@@ -9,9 +9,24 @@ public final class SideConnections: Sendable {
   private let loop: EventLoop
   private let clients: [HTTPClient]
 
-  public init(_ configuration: Configuration, clock: any ServiceClock = SystemClock()) throws(ServiceError) {
+  public convenience init(
+    _ configuration: Configuration, clock: any ServiceClock = SystemClock()
+  ) throws(ServiceError) {
+    let loop: EventLoop
+    do { loop = try EventLoop() } catch { throw .failed("\(error)") }
+    do throws(ServiceError) {
+      try self.init(configuration, clock: clock, loop: loop)
+    } catch {
+      loop.stop()
+      throw error
+    }
+  }
+
+  private init(
+    _ configuration: Configuration, clock: any ServiceClock, loop: EventLoop
+  ) throws(ServiceError) {
+    self.loop = loop
     do {
-      loop = try EventLoop()
       let invoiced = try HTTPClient(
         loop: loop,
         configuration: HTTPClientConfiguration(
@@ -32,6 +47,12 @@ public final class SideConnections: Sendable {
     } catch {
       throw .failed("\(error)")
     }
+  }
+
+  /// Connections of another configuration, on the same loop. The old ones close by themselves when the last call that
+  /// uses them has its answer.
+  func renewed(_ configuration: Configuration, clock: any ServiceClock) throws(ServiceError) -> SideConnections {
+    try SideConnections(configuration, clock: clock, loop: loop)
   }
 
   /// Ends what is in flight, and the loop.

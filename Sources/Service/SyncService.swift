@@ -7,7 +7,6 @@ import Mapping
 import Signatures
 import Store
 import Sync
-import Synchronization
 
 /// The whole service: its listeners, its engine, its store; started in order, drained in reverse.
 public final class SyncService: Sendable {
@@ -17,7 +16,8 @@ public final class SyncService: Sendable {
   private let admin: AdminListener
   private let publicServer: HTTPServer
   private let adminServer: HTTPServer
-  private let isDraining: Flag
+  private let adminAddress: ListenAddress
+  private let isDraining: Latch
   private let work: Task<Void, Never>
 
   /// The ports it listens on, of which the configuration may have said 0.
@@ -40,7 +40,7 @@ public final class SyncService: Sendable {
 
   private init(_ core: ServiceCore, _ configuration: Configuration) throws(ServiceError) {
     self.core = core
-    let isDraining = Flag()
+    let isDraining = Latch()
     self.isDraining = isDraining
     let (context, engine) = (core.context, core.engine)
     let intake = Intake(store: context.store, clock: context.clock, metrics: context.metrics, logger: context.logger) {
@@ -52,6 +52,7 @@ public final class SyncService: Sendable {
     self.listener = listener
     let admin = AdminListener(core: core, token: configuration.admin.token)
     self.admin = admin
+    adminAddress = configuration.admin.listen
     do {
       let (publicLoop, adminLoop) = (try EventLoop(), try EventLoop())
       loops = [publicLoop, adminLoop]
@@ -84,9 +85,15 @@ public final class SyncService: Sendable {
     for loop in loops { loop.stop() }
   }
 
-  /// Takes a new configuration and mapping over: all but the listeners' addresses and the store.
+  /// Takes a new configuration and mapping over: all but the listeners' addresses and the store. Where any of it can't
+  /// be used, all the old stays in force.
   public func reload(_ configuration: Configuration, mapping: Mapping) throws(ServiceError) {
+    guard adminAddress.isLoopback || configuration.admin.token != nil else {
+      throw .misconfigured(
+        "admin.token is needed while the admin listener is on \(adminAddress.host), which is no loopback address")
+    }
     let endpoints = try EventEndpoint.all(configuration)
+    let connections = try core.connections(configuration)
     do throws(HTTPServerError) {
       try publicServer.reload(HTTPServerConfiguration(public: configuration))
     } catch {
@@ -94,15 +101,8 @@ public final class SyncService: Sendable {
     }
     listener.replace(endpoints)
     admin.replace(token: configuration.admin.token)
-    core.context.mapping = mapping
+    core.take(over: configuration, mapping, connections)
   }
-}
-
-/// A switch that is thrown once.
-final class Flag: Sendable {
-  private let value = Atomic<Bool>(false)
-  var isSet: Bool { value.load(ordering: .relaxed) }
-  func set() { value.store(true, ordering: .relaxed) }
 }
 
 /// Why the service can't start or go on.

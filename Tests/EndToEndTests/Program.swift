@@ -14,12 +14,15 @@ enum Program {
     private let output: URL
     private let messages: URL
 
-    init(_ arguments: [String], in directory: URL, environment: [String: String] = [:]) throws {
+    /// - Parameter executable: Another program than the one that is tested.
+    init(
+      _ arguments: [String], in directory: URL, environment: [String: String] = [:], executable: String? = nil
+    ) throws {
       let name = UUID().uuidString
       output = directory.appendingPathComponent("\(name).out")
       messages = directory.appendingPathComponent("\(name).err")
       for file in [output, messages] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-      process.executableURL = URL(fileURLWithPath: Program.path)
+      process.executableURL = URL(fileURLWithPath: executable ?? Program.path)
       process.arguments = arguments
       process.currentDirectoryURL = directory
       process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

@@ -54,7 +54,7 @@ final class DemoStage: Sendable {
     do {
       let client = try HTTPClient(loop: loop)
       let (mapping, configuration) = try read(in: directory, configurationText(options, sandbox))
-      let logger = Logger(label: "customer-sync") { ConsoleLog(label: $0, configuration: configuration.log) }
+      let logger = Logger(label: "customer-sync") { _ in ConsoleLog(LogSettings(configuration.log)) }
       let clock = ContinuousClock()
       let start = clock.now
       let service = try await SyncService.start(configuration, mapping: mapping, logger: logger)

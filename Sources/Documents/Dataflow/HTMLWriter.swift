@@ -16,15 +16,15 @@ enum HTMLWriter {
     var lines = [
       "<!DOCTYPE html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
-      "<title>\(escaped(document.title))</title>", "<style>", style, "</style>", "</head>", "<body>", "<main>",
-      "<h1>\(escaped(document.title))</h1>",
+      "<title>\(HTMLText.escaped(document.title))</title>", "<style>", style, "</style>", "</head>", "<body>", "<main>",
+      "<h1>\(HTMLText.escaped(document.title))</h1>",
     ]
     if let generated = document.generated { lines.append(paragraph("Generated: " + generated)) }
     if !document.introduction.isEmpty {
       lines += ["<section>", "<h2>Introduction</h2>"] + document.introduction.map(paragraph) + ["</section>"]
     }
     for section in document.sections {
-      lines += ["<section>", "<h2>\(escaped(section.heading))</h2>"]
+      lines += ["<section>", "<h2>\(HTMLText.escaped(section.heading))</h2>"]
       lines += section.paragraphs.map(paragraph)
       lines += table(section.table)
       lines += section.remarks.map(paragraph)
@@ -34,33 +34,18 @@ enum HTMLWriter {
   }
 
   static func table(_ table: DataflowDocument.Table) -> [String] {
-    let head = table.columns.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
+    let head = table.columns.map { "<th scope=\"col\">\(HTMLText.escaped($0))</th>" }.joined()
     let body = table.rows.map { row in "<tr>" + row.cells.map(cell).joined() + "</tr>" }
     return ["<table>", "<thead>", "<tr>\(head)</tr>", "</thead>", "<tbody>"] + body + ["</tbody>", "</table>"]
   }
 
   private static func cell(_ cell: DataflowDocument.Cell) -> String {
     switch cell.style {
-    case .text: "<td>\(escaped(cell.text))</td>"
-    case .code: cell.text.isEmpty ? "<td></td>" : "<td><code>\(escaped(cell.text))</code></td>"
-    case .good, .fair, .bad: "<td class=\"\(cell.style.rawValue)\">\(escaped(cell.text))</td>"
+    case .text: "<td>\(HTMLText.escaped(cell.text))</td>"
+    case .code: cell.text.isEmpty ? "<td></td>" : "<td><code>\(HTMLText.escaped(cell.text))</code></td>"
+    case .good, .fair, .bad: "<td class=\"\(cell.style.rawValue)\">\(HTMLText.escaped(cell.text))</td>"
     }
   }
 
-  private static func paragraph(_ text: String) -> String { "<p>\(escaped(text))</p>" }
-
-  private static func escaped(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
-  }
+  private static func paragraph(_ text: String) -> String { "<p>\(HTMLText.escaped(text))</p>" }
 }

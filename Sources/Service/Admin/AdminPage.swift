@@ -1,3 +1,4 @@
+import Documents
 import HTTP
 import HTTPServer
 import JSON
@@ -7,7 +8,7 @@ enum AdminPage {
   static func login(status: Int, note: String = "") -> HTTPResponse {
     let body = """
       <h1>customer-sync</h1>
-      <p>\(escaped(note))</p>
+      <p>\(HTMLText.escaped(note))</p>
       <form method="post" action="/login">
       <label>Admin token <input type="password" name="token" autocomplete="current-password" required></label>
       <button>Log in</button>
@@ -31,7 +32,7 @@ enum AdminPage {
     }
     let flowNames = ["flow", "live", "links", "title"]
     let flows = (status["flows"]?.array ?? []).map { flow in flowNames.map { text(flow[$0]) } }
-    var body = "<h1>customer-sync</h1>\n<p>\(escaped(text(status["at"])))</p>\n"
+    var body = "<h1>customer-sync</h1>\n<p>\(HTMLText.escaped(text(status["at"])))</p>\n"
     body += table("Sides", ["Side", "State", "Reason"], sides)
     body += table("Flows", ["Flow", "Live", "Links", "Title"], flows)
     body += table(
@@ -57,8 +58,8 @@ enum AdminPage {
 
   private static func table(_ title: String, _ names: [String], _ rows: [[String]]) -> String {
     guard !rows.isEmpty else { return "<h2>\(title)</h2>\n<p>None.</p>\n" }
-    let head = names.map { "<th scope=\"col\">\(escaped($0.replacing("_", with: " ")))</th>" }.joined()
-    let lines = rows.map { row in "<tr>" + row.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>" }
+    let head = names.map { "<th scope=\"col\">\(HTMLText.escaped($0.replacing("_", with: " ")))</th>" }.joined()
+    let lines = rows.map { row in "<tr>" + row.map { "<td>\(HTMLText.escaped($0))</td>" }.joined() + "</tr>" }
     return "<h2>\(title)</h2>\n<table>\n<tr>\(head)</tr>\n\(lines.joined(separator: "\n"))\n</table>\n"
   }
 
@@ -90,20 +91,5 @@ enum AdminPage {
           "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
       ], body: Array(html.utf8))
-  }
-
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text.unicodeScalars {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      default: result.unicodeScalars.append(character)
-      }
-    }
-    return result
   }
 }

@@ -11,6 +11,7 @@ public final class Engine: Sendable {
   let context: EngineContext
   private let scheduler: Scheduler
   private let timers: DueTimer
+  private let probes: [Side: DueTimer]
   private let blocked: BlockedKeys
 
   /// How many units are worked on at once; the sides' own limits are in their gates.
@@ -32,6 +33,7 @@ public final class Engine: Sendable {
     }
     scheduler = Scheduler(limit: Self.workers) { key, lease in await worker.process(key, lease) }
     self.timers = timers
+    probes = Dictionary(uniqueKeysWithValues: Side.allCases.map { ($0, DueTimer()) })
     self.blocked = blocked
     box.set(scheduler)
   }
@@ -39,7 +41,7 @@ public final class Engine: Sendable {
   /// There is work on this record; cheap, from any thread.
   public func notify(_ key: RecordKey) { schedule(CollectionOfOne(key)) }
 
-  private var isShut: Bool { Side.allCases.allSatisfy { context.gate($0).closedReason != nil } }
+  private var isShut: Bool { Side.allCases.allSatisfy { context.gate($0).isClosed } }
 
   /// While neither side lets a call through nothing can be done: the work waits, and costs nothing.
   private func schedule(_ keys: some Sequence<RecordKey>) {
@@ -76,6 +78,11 @@ public final class Engine: Sendable {
 
   /// A person lifted a pause: what waited for the side goes on.
   func resumed() { schedule(blocked.takeAll()) }
+
+  /// Other credentials or another address may be what a closed side was waiting for: it is probed at once.
+  func reloaded() {
+    for probe in probes.values { probe.bring(forwardTo: context.clock.now) }
+  }
 
   /// Everything pending is looked at again, whatever it was waiting for.
   private func takeUpLeftovers() async {
@@ -128,13 +135,13 @@ public final class Engine: Sendable {
   private func watch(_ side: Side) async {
     let gate = context.gate(side)
     while !Task.isCancelled {
-      do { try await context.clock.sleep(for: context.settings.breakerProbe) } catch { return }
-      guard gate.needsProbe else { continue }
+      await probes[side]?.wait(until: context.clock.now.adding(context.settings.breakerProbe), clock: context.clock)
+      guard gate.needsProbe, !Task.isCancelled else { continue }
       do throws(ConnectorError) {
         try await context.connector(side).probe()
         gate.probed()
         context.logger.info("a side answers again", metadata: [LogKey.side: "\(side.rawValue)"])
-        if gate.closedReason == nil { resumed() }
+        if !gate.isClosed { resumed() }
       } catch {
         context.logger.debug(
           "a side is still down", metadata: [LogKey.side: "\(side.rawValue)", LogKey.error: "\(error)"])

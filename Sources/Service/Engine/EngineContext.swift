@@ -10,35 +10,35 @@ import Synchronization
 /// What every worker works with.
 final class EngineContext: Sendable {
   let store: any Store
-  let connectors: [Side: any Connector]
   let gates: [Side: SideGate]
-  let reader: EventReader
-  let settings: EngineSettings
   let clock: any ServiceClock
   let random: RandomSource
   let metrics: Metrics
   let logger: Logger
-  private let current: Mutex<Mapping>
+  private let current: Mutex<InForce>
 
-  /// The mapping in force; exchanged when it is read anew.
-  var mapping: Mapping {
-    get { current.withLock { $0 } }
-    set { current.withLock { $0 = newValue } }
+  /// What is exchanged as one when the configuration is read anew; work in hand ends with what it began with.
+  struct InForce: Sendable {
+    var mapping: Mapping
+    var connectors: [Side: any Connector]
+    var reader: EventReader
+    var settings: EngineSettings
   }
+
+  var mapping: Mapping { current.withLock { $0.mapping } }
+  var reader: EventReader { current.withLock { $0.reader } }
+  var settings: EngineSettings { current.withLock { $0.settings } }
 
   init(
     store: any Store, connectors: [Side: any Connector], reader: EventReader, mapping: Mapping,
     settings: EngineSettings, clock: any ServiceClock, random: RandomSource, metrics: Metrics, logger: Logger
   ) {
     self.store = store
-    self.connectors = connectors
-    self.reader = reader
-    self.settings = settings
     self.clock = clock
     self.random = random
     self.metrics = metrics
     self.logger = logger
-    current = Mutex(mapping)
+    current = Mutex(InForce(mapping: mapping, connectors: connectors, reader: reader, settings: settings))
     gates = [
       .invoiced: SideGate(
         side: .invoiced, limits: settings.invoiced, breakerFailures: settings.breakerFailures, clock: clock),
@@ -46,7 +46,14 @@ final class EngineContext: Sendable {
     ]
   }
 
-  func connector(_ side: Side) -> any Connector { connectors[side]! }
+  func replace(_ inForce: InForce) {
+    current.withLock { $0 = inForce }
+    for (side, gate) in gates {
+      gate.replace(limits: inForce.settings.limits(side), breakerFailures: inForce.settings.breakerFailures)
+    }
+  }
+
+  func connector(_ side: Side) -> any Connector { current.withLock { $0.connectors[side]! } }
   func gate(_ side: Side) -> SideGate { gates[side]! }
 }
 

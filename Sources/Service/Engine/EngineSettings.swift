@@ -1,3 +1,4 @@
+import Mapping
 import Sync
 
 /// What the configuration says of the engine (contract section 3).
@@ -27,4 +28,6 @@ public struct EngineSettings: Sendable {
   public var keepHistory: Duration = .seconds(365 * 86_400)
 
   public init() {}
+
+  func limits(_ side: Side) -> SideLimits { side == .invoiced ? invoiced : pms }
 }

@@ -14,6 +14,9 @@ final class SideGate: Sendable {
   }
 
   fileprivate struct State {
+    var limits: EngineSettings.SideLimits
+    var breakerFailures: Int
+    /// Below zero while more calls are under way than a lowered limit allows.
     var free: Int
     var waiters: [CheckedContinuation<Void, Never>] = []
     var personPause: Pause?
@@ -29,18 +32,28 @@ final class SideGate: Sendable {
   }
 
   let side: Side
-  private let limits: EngineSettings.SideLimits
-  private let breakerFailures: Int
   private let clock: any ServiceClock
   private let state: Mutex<State>
 
   init(side: Side, limits: EngineSettings.SideLimits, breakerFailures: Int, clock: any ServiceClock) {
     self.side = side
-    self.limits = limits
-    self.breakerFailures = breakerFailures
     self.clock = clock
-    state = Mutex(State(free: limits.concurrency))
+    state = Mutex(State(limits: limits, breakerFailures: breakerFailures, free: limits.concurrency))
   }
+
+  /// Takes other limits over; calls under way are not touched.
+  func replace(limits: EngineSettings.SideLimits, breakerFailures: Int) {
+    let next = state.withLock { state in
+      state.free += limits.concurrency - state.limits.concurrency
+      state.limits = limits
+      state.breakerFailures = breakerFailures
+      state.nextCall = nil
+      return state.admitted()
+    }
+    for waiter in next { waiter.resume() }
+  }
+
+  var isClosed: Bool { state.withLock { $0.personPause != nil || $0.ownPause != nil || $0.isOpen } }
 
   /// Why calls are not let through now; nil when they are.
   var closedReason: String? {
@@ -112,20 +125,17 @@ final class SideGate: Sendable {
   }
 
   private func leave() {
-    let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
-      if state.waiters.isEmpty {
-        state.free += 1
-        return nil
-      }
-      return state.waiters.removeFirst()
+    let next = state.withLock { state in
+      state.free += 1
+      return state.admitted()
     }
-    next?.resume()
+    for waiter in next { waiter.resume() }
   }
 
   private func keepRate() async {
-    guard let rate = limits.rate, rate > 0 else { return }
     let now = clock.now
     let wait = state.withLock { state -> Duration in
+      guard let rate = state.limits.rate, rate > 0 else { return .zero }
       let start = max(state.nextCall ?? now, now)
       state.nextCall = start.adding(.seconds(1 / rate))
       return start.since(now)
@@ -144,9 +154,9 @@ final class SideGate: Sendable {
       state.withLock { state in
         state.failures.append(record)
         // One poisonous record is no outage (rule 19).
-        guard state.failures.count >= breakerFailures, Set(state.failures).count >= min(3, breakerFailures) else {
-          return
-        }
+        guard state.failures.count >= state.breakerFailures,
+          Set(state.failures).count >= min(3, state.breakerFailures)
+        else { return }
         if !state.isOpen { state.openedAt = clock.now }
         state.isOpen = true
         state.openedReason = "\(error)"
@@ -161,7 +171,7 @@ final class SideGate: Sendable {
       if let last = state.refusals.last, last.status != status { state.refusals = [] }
       guard !state.refusals.contains(where: { $0.record == record }) else { return }
       state.refusals.append((status, record))
-      guard state.refusals.count >= breakerFailures else { return }
+      guard state.refusals.count >= state.breakerFailures else { return }
       state.ownPause = Pause(
         byPerson: false, reason: "\(state.refusals.count) records in a row were refused: \(error)", since: clock.now)
       state.refusals = []
@@ -170,6 +180,15 @@ final class SideGate: Sendable {
 }
 
 extension SideGate.State {
+  /// Those that there is room for now.
+  fileprivate mutating func admitted() -> [CheckedContinuation<Void, Never>] {
+    guard free > 0, !waiters.isEmpty else { return [] }
+    let next = Array(waiters.prefix(free))
+    waiters.removeFirst(next.count)
+    free -= next.count
+    return next
+  }
+
   fileprivate mutating func reopen() {
     ownPause = nil
     isOpen = false
