@@ -21,8 +21,23 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
   public mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
   private static func same(_ a: String, _ b: String) -> Bool {
-    a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
+    a.utf8.count == b.utf8.count && a.isSameASCII(b[...])
+  }
+}
+
+extension StringProtocol {
+  /// Whether both are the same bytes but for the case of ASCII letters.
+  public func isSameASCII(_ other: Substring) -> Bool {
+    // For every field of every request: over the bytes themselves, since a view's iterator takes a call for each.
+    var (own, other) = (Substring(self), other)
+    return own.withUTF8 { own in
+      other.withUTF8 { other in
+        guard own.count == other.count else { return false }
+        for index in 0..<own.count where lower(own[index]) != lower(other[index]) { return false }
+        return true
+      }
+    }
   }
 
-  private static func lower(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
+  private func lower(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 }

@@ -20,12 +20,12 @@ public struct HTTPRequest: Sendable {
   }
 
   /// The target up to its query, still percent-encoded.
-  public var path: Substring { target.prefix { $0 != "?" } }
+  public var path: Substring { target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[..<$0] } ?? target[...] }
 
   /// The target after its first `?`, still percent-encoded; nil where there is none.
   public var query: Substring? {
-    guard let mark = target.firstIndex(of: "?") else { return nil }
-    return target[target.index(after: mark)...]
+    guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return nil }
+    return target[target.utf8.index(after: mark)...]
   }
 }
 

@@ -27,9 +27,12 @@ struct JSONCursor {
   }
 
   mutating func literal(_ text: StaticString) throws(JSONError) {
-    for index in 0..<text.utf8CodeUnitCount {
-      guard position < bytes.count, bytes[position] == text.utf8Start[index] else { throw unexpected() }
+    let end = position + text.utf8CodeUnitCount
+    var expected = text.utf8Start
+    while position < end {
+      guard position < bytes.count, bytes[position] == expected.pointee else { throw unexpected() }
       position += 1
+      expected += 1
     }
   }
 

@@ -113,6 +113,7 @@ public final class SignatureVerifier: Sendable {
 
   private static func trimmed(_ text: String) -> String {
     let isBlank = { (byte: UInt8) in byte == 0x20 || (0x09...0x0d).contains(byte) }
+    if let first = text.utf8.first, let last = text.utf8.last, !isBlank(first), !isBlank(last) { return text }
     guard let first = text.utf8.firstIndex(where: { !isBlank($0) }),
       let last = text.utf8.lastIndex(where: { !isBlank($0) })
     else { return "" }

@@ -86,7 +86,7 @@ struct SigningRule: Sendable {
   func decode(_ value: String) -> [[UInt8]] {
     let entries = isStandardWebhooks ? value.split(separator: " ") : [Substring(value)]
     return entries.compactMap { entry in
-      guard entry.utf8.starts(with: format.prefix.utf8) else { return nil }
+      guard format.prefix.isEmpty || entry.utf8.starts(with: format.prefix.utf8) else { return nil }
       let encoded = Substring(entry.utf8.dropFirst(format.prefix.utf8.count))
       return format.encoding == .hex ? Hex.decode(encoded) : Base64.decode(encoded)
     }

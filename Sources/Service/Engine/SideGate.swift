@@ -65,6 +65,9 @@ final class SideGate: Sendable {
     }
   }
 
+  /// Whether calls are not let through now.
+  var isClosed: Bool { state.withLock { $0.isOpen || $0.personPause != nil || $0.ownPause != nil } }
+
   var pause: Pause? { state.withLock { $0.personPause ?? $0.ownPause } }
   var isBreakerOpen: Bool { state.withLock { $0.isOpen } }
   /// Whether a probe can lift what closes the gate.

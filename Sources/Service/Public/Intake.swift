@@ -122,8 +122,10 @@ public final class Intake: Sendable {
   /// `application/json`, whatever its parameters and case (RFC 9110 section 8.3).
   static func isJSON(_ contentType: String?) -> Bool {
     guard let contentType else { return false }
-    let type = contentType.prefix { $0 != ";" }
-    return type.filter { $0 != " " && $0 != "\t" }.lowercased() == "application/json"
+    let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) ?? contentType.endIndex
+    var type = contentType[..<end]
+    while let last = type.utf8.last, last == 0x20 || last == 0x09 { type = Substring(type.utf8.dropLast()) }
+    return type.isSameASCII("application/json")
   }
 }
 
@@ -136,7 +138,14 @@ extension HTTPResponse {
     HTTPResponse(status: status, headers: ["Content-Type": "application/json"], body: value.serialized)
   }
 
-  static func outcome(_ status: StaticString, event: String) -> HTTPResponse {
-    json(#"{"status":"\#(status)","event":\#(JSONValue.string(event).text)}"#)
+  static func outcome(_ status: String, event: String) -> HTTPResponse {
+    var body: [UInt8] = []
+    body.reserveCapacity(64)
+    body.append(contentsOf: #"{"status":""#.utf8)
+    body.append(contentsOf: status.utf8)
+    body.append(contentsOf: #"","event":"#.utf8)
+    body.append(contentsOf: JSONValue.string(event).serialized)
+    body.append(UInt8(ascii: "}"))
+    return HTTPResponse(status: 200, headers: ["Content-Type": "application/json"], body: body)
   }
 }

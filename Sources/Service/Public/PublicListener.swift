@@ -23,13 +23,21 @@ public final class PublicListener: Sendable {
   func replace(_ endpoints: [EventEndpoint]) { self.endpoints.withLock { $0 = endpoints } }
 
   private func endpoint(_ path: Substring) -> EventEndpoint? {
-    endpoints.withLock { endpoints in endpoints.first { $0.path.utf8.elementsEqual(path.utf8) } }
+    endpoints.withLock { endpoints in
+      endpoints.first { $0.path.utf8.count == path.utf8.count && $0.path.utf8.elementsEqual(path.utf8) }
+    }
   }
 
   /// What can be said from a request's head alone: 404, 405 and 403; nil where the body is wanted.
   public func preflight(_ method: String, _ path: String, _ remoteAddress: String) -> HTTPResponse? {
-    let path = path.prefix { $0 != "?" }
-    if let endpoint = endpoint(path) {
+    let path = path.utf8.firstIndex(of: UInt8(ascii: "?")).map { path[..<$0] } ?? path[...]
+    return preflight(method, path, endpoint(path), remoteAddress)
+  }
+
+  private func preflight(_ method: String, _ path: Substring, _ endpoint: EventEndpoint?, _ remoteAddress: String)
+    -> HTTPResponse?
+  {
+    if let endpoint {
       if method != "POST" { return Self.notAllowed("POST") }
       guard endpoint.allowFrom.admits(remoteAddress) else {
         return .problem(403, detail: "Calls from \(remoteAddress) are not let in.")
@@ -47,13 +55,15 @@ public final class PublicListener: Sendable {
   }
 
   public func handle(_ request: HTTPRequest, _ responder: HTTPResponder) {
-    if let early = preflight(request.method, request.target, request.remoteAddress) {
+    let path = request.path
+    let endpoint = endpoint(path)
+    if let early = preflight(request.method, path, endpoint, request.remoteAddress) {
       responder.respond(early)
       return
     }
-    if let endpoint = endpoint(request.path) {
+    if let endpoint {
       intake.receive(request, at: endpoint) { responder.respond($0) }
-    } else if request.path == "/healthz" {
+    } else if path == "/healthz" {
       responder.respond(.json(#"{"status":"ok"}"#))
     } else {
       Task { responder.respond(await self.readiness().response) }
