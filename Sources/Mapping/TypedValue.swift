@@ -152,7 +152,7 @@ extension JSONValue {
 
   /// Whether two values of a mapping or a record mean the same, a scalar's text for itself: `{values: {1: one}}` has
   /// text for a key, the record a number.
-  func means(_ other: JSONValue) -> Bool {
+  public func means(_ other: JSONValue) -> Bool {
     let reading = Reading(comparesText: !(isNumber && other.isNumber))
     return canonical(reading) == other.canonical(reading)
   }

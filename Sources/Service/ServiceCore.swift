@@ -10,7 +10,7 @@ import Synchronization
 public final class ServiceCore: Sendable {
   public let engine: Engine
   let context: EngineContext
-  private let sides: Mutex<SideConnections>
+  private let sides: Mutex<SideConnections?>
 
   public var store: any Store { context.store }
   public var metrics: Metrics { context.metrics }
@@ -41,6 +41,13 @@ public final class ServiceCore: Sendable {
     engine = Engine(context: context)
   }
 
+  /// For an engine that runs already, on connectors of its own.
+  init(context: EngineContext, engine: Engine) {
+    self.context = context
+    self.engine = engine
+    sides = Mutex(nil)
+  }
+
   /// Lets no call through to a side that a person paused, also after a restart.
   public func restorePauses() async throws(ServiceError) {
     for side in Side.allCases {
@@ -55,7 +62,7 @@ public final class ServiceCore: Sendable {
 
   /// Connections that a new configuration asks for; nothing uses them before `take(over:)`.
   func connections(_ configuration: Configuration) throws(ServiceError) -> SideConnections {
-    let current = sides.withLock { $0 }
+    guard let current = sides.withLock({ $0 }) else { return try SideConnections(configuration, clock: context.clock) }
     return try current.renewed(configuration, clock: context.clock)
   }
 
@@ -70,7 +77,7 @@ public final class ServiceCore: Sendable {
   }
 
   public func close() async {
-    sides.withLock { $0 }.close()
+    sides.withLock { $0 }?.close()
     await context.store.close()
   }
 }

@@ -58,6 +58,12 @@ public struct Link: Sendable, Hashable {
   /// By the rows' keys: edits seen and not agreed yet.
   public var invoicedEdits: [String: Edit]
   public var pmsEdits: [String: Edit]
+  /// What our last pushes wrote, the newest last: a few of each row.
+  public var writes: [OwnWrite] = []
+  /// Edits that they fell on and that are not decided yet.
+  public var overwritten: [Overwritten] = []
+  /// By the rows' keys: when pushes were made that repeat or answer ours (rule 20).
+  public var loops: [String: [Timestamp]] = [:]
   /// The reference to the other side last seen on each record.
   public var invoicedReference: RecordID?
   public var pmsReference: RecordID?

@@ -52,6 +52,9 @@ public struct RecordState: Sendable, Hashable {
   /// Since when a doubtful answer (a 404 without a delete event, a fetch older than what was seen) waits for its
   /// second look.
   public var doubtSince: Timestamp?
+  /// Since when work on it fails, and how many answers in a row were the side's own errors (rule 19).
+  public var failingSince: Timestamp?
+  public var serverErrors = 0
   /// When we first heard of it.
   public var firstSeenAt: Timestamp
 

@@ -5,7 +5,7 @@ import Mapping
 public struct Plan: Sendable, Hashable {
   /// One property to be written to a side.
   public struct Change: Sendable, Hashable {
-    /// Nil for a reference.
+    /// Nil for a reference, a constant, or a value that is put back.
     public var row: PropertyPair?
     public var path: JSONPath
     public var value: JSONValue
@@ -34,6 +34,10 @@ public struct Plan: Sendable, Hashable {
   public var misfit: Misfit?
   /// Rows that wait for a hold that is filed already.
   public var held: [String] = []
+  /// Rows that were pushed to and fro too often (rule 20).
+  public var loops: [Loop] = []
+  /// Edits that our writes fell on and about which nothing is left to do (rule 18).
+  public var settledOverwrites: [Overwritten] = []
   /// What the flow's `live` step doesn't let us write.
   public var heldBack = 0
 
@@ -43,6 +47,12 @@ public struct Plan: Sendable, Hashable {
     public var pms: JSONValue?
     public var basis: String
     public var sentence: String
+  }
+
+  public struct Loop: Sendable, Hashable {
+    public var row: PropertyPair
+    public var to: Side
+    public var value: JSONValue
   }
 
   public func changes(to side: Side) -> [Change] { side == .invoiced ? toInvoiced : toPMS }
@@ -65,6 +75,10 @@ public struct PlanInput: Sendable {
   public var invoicedID: JSONValue
   public var pmsID: JSONValue
   public var holds: [Hold]
+  /// What a side is to be sent because the other one's record came to fit the flow (rule 23).
+  public var constants: [Assignment] = []
+  public var constantsSide = Side.pms
+  public var loopGuard: LoopGuard?
 
   public init(
     flow: Flow, link: Link, invoiced: JSONValue, pms: JSONValue, invoicedID: JSONValue, pmsID: JSONValue,

@@ -16,7 +16,7 @@ public enum Planner {
       if let agreed {
         known += 1
         // Most rows of most plans: nothing else is looked at.
-        if agreed.stands(row, invoiced: invoiced, pms: pms) { continue }
+        if agreed.stands(row, invoiced: invoiced, pms: pms), input.link.overwritten.isEmpty { continue }
       }
       do throws(Misfit) {
         try RowPlanner(row: row, input: input, agreed: agreed, invoiced: invoiced, pms: pms).decide(into: &plan)
@@ -30,6 +30,8 @@ public enum Planner {
       let keys = Set(input.flow.properties.map(\.key))
       plan.dropped = input.link.agreed.keys.filter { !keys.contains($0) }.sorted()
     }
+    restore(input, into: &plan)
+    constants(input, into: &plan)
     for side in Side.allCases { references(input, on: side, into: &plan) }
     if input.flow.live < .updates {
       plan.heldBack = plan.toInvoiced.count + plan.toPMS.count + plan.references.count
@@ -38,6 +40,42 @@ public enum Planner {
       plan.references = [:]
     }
     return plan
+  }
+
+  /// A metadata key that no row maps, and that our write changed by falling on an edit, is put back (rule 18).
+  private static func restore(_ input: PlanInput, into plan: inout Plan) {
+    for lost in input.link.overwritten where lost.row == nil {
+      let present = input.record(on: lost.side)[lost.path]
+      let isOurs = lost.over.contains { same($0, present) }
+      guard isOurs, !same(lost.value, present) else {
+        plan.settledOverwrites.append(lost)
+        continue
+      }
+      plan.addUnmapped(
+        lost.path, lost.value, over: present, to: lost.side, rule: 18,
+        "our write fell on an edit of it that had not been seen: it is put back", input)
+    }
+  }
+
+  /// The other side's record follows into the flow (rule 23).
+  private static func constants(_ input: PlanInput, into plan: inout Plan) {
+    let side = input.constantsSide
+    for constant in input.constants {
+      let isCarried = input.flow.rows(from: side.other).contains { $0.path(on: side) == constant.path }
+      let present = input.record(on: side)[constant.path]
+      guard !isCarried, !(present ?? .null).means(constant.value) else { continue }
+      plan.addUnmapped(
+        constant.path, constant.value, over: present, to: side, rule: 23,
+        "\(side.other.title)'s record came to fit flow \(input.flow.name)", input)
+    }
+  }
+
+  private static func same(_ a: JSONValue?, _ b: JSONValue?) -> Bool {
+    let (a, b) = (a ?? .null, b ?? .null)
+    if a == b || a.isBlank && b.isBlank { return true }
+    // Metadata is read back as text, whatever it was written as.
+    guard let a = a.identifier, let b = b.identifier else { return false }
+    return a.utf8.elementsEqual(b.utf8)
   }
 
   /// Where a record doesn't carry the other's id yet, it is written there.
@@ -78,6 +116,23 @@ extension PlanInput {
     if refusals.isEmpty { return false }
     let basis = Planner.refusalBasis(sent: sent, present: present)
     return refusals.contains { $0.basis == basis }
+  }
+}
+
+extension Plan {
+  /// A value that stands for no row; one that the side refused isn't sent again.
+  mutating func addUnmapped(
+    _ path: JSONPath, _ value: JSONValue, over present: JSONValue?, to side: Side, rule: Int, _ sentence: String,
+    _ input: PlanInput
+  ) {
+    if input.isRefused(path.description, sent: value, present: present) {
+      held.append(path.description)
+      return
+    }
+    add(
+      Change(
+        row: nil, path: path, value: value, former: present, source: nil, lost: nil, rule: rule, sentence: sentence),
+      to: side)
   }
 }
 

@@ -67,6 +67,8 @@ public struct Push: Sendable, Hashable {
   public var idempotencyKey: String
   public var state: State
   public var sentAt: Timestamp
+  /// The target's version as it was read before; nil where it has none.
+  public var read: Version?
   /// The stored event that caused it, where one did.
   public var event: Int64?
 

@@ -18,6 +18,9 @@ struct RowPlanner {
   private func changed(_ side: Side) -> Bool { !row.same(value(side), agreed?[side], on: side) }
 
   func decide(into plan: inout Plan) throws(Misfit) {
+    if let lost = input.link.overwritten.first(where: { $0.row == row.key }), decideOverwritten(lost, into: &plan) {
+      return
+    }
     if let source = row.onlySource {
       try decideCopy(from: source, into: &plan)
       return
@@ -93,6 +96,41 @@ struct RowPlanner {
       from: winner, rule: wasRedefined ? 23 : 13,
       (wasRedefined ? "the row's type or converters changed, and " : "the records were linked, and ") + why,
       lost: isLoss ? value(winner.other) : nil, into: &plan)
+  }
+
+  /// Our write fell on an edit that hadn't been seen: unless the property was edited since, the two are a conflict, and
+  /// under `newest` the edit wins (rule 18). True when there is nothing else to decide.
+  private func decideOverwritten(_ lost: Overwritten, into plan: inout Plan) -> Bool {
+    let (target, source) = (lost.side, lost.side.other)
+    let present = value(target)
+    let isOurs = lost.over.contains { row.same($0, present, on: target) }
+    guard isOurs, !row.same(lost.value, present, on: target), agreed != nil, !changed(source),
+      row.direction.carries(from: target)
+    else {
+      plan.settledOverwrites.append(lost)
+      return false
+    }
+    let policy = input.flow.conflict
+    if policy == .manual, !lost.isTaken {
+      var conflict = Plan()
+      hold(
+        basis: "overwritten \(lost.value.text) | \(present?.text ?? "nothing")",
+        "our write fell on an edit of \(target.title) that had not been seen, and conflict is manual", into: &conflict)
+      for var filed in conflict.conflicts {
+        if target == .invoiced { filed.invoiced = lost.value } else { filed.pms = lost.value }
+        plan.conflicts.append(filed)
+      }
+      plan.held += conflict.held
+      return true
+    }
+    guard lost.isTaken || policy == .newest || policy.rawValue == target.rawValue else {
+      plan.settledOverwrites.append(lost)
+      return false
+    }
+    plan.addUnmapped(
+      row.path(on: target), lost.value, over: present, to: target, rule: 18,
+      "our write fell on an edit of \(target.title) that had not been seen, and conflict is \(policy.rawValue)", input)
+    return true
   }
 
   private func decideConflict(_ invoiced: Canonical, _ pms: Canonical, into plan: inout Plan) throws(Misfit) {
@@ -195,11 +233,27 @@ struct RowPlanner {
       plan.held.append(row.key)
       return
     }
+    if isLooping(sent, to: target, into: &plan) { return }
     plan.add(
       Plan.Change(
         row: row, path: row.path(on: target), value: sent, former: value(target), source: value(source), lost: lost,
         rule: rule, sentence: why),
       to: target)
+  }
+
+  /// Whether the row is pushed to and fro, and waits (rule 20).
+  private func isLooping(_ sent: JSONValue, to target: Side, into plan: inout Plan) -> Bool {
+    guard let loopGuard = input.loopGuard else { return false }
+    let filed = input.holds.first { $0.cause == .loop && $0.row == row.key && $0.state == .open }
+    if let filed, isAbout(filed) || loopGuard.now.since(filed.at) < loopGuard.window {
+      plan.held.append(row.key)
+      return true
+    }
+    guard loopGuard.counts(sent, of: row, to: target, input.link), loopGuard.isExceeded(of: row, input.link) else {
+      return false
+    }
+    plan.loops.append(Plan.Loop(row: row, to: target, value: sent))
+    return true
   }
 
   /// Whether a hold was filed for just these values.

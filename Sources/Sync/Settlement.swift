@@ -22,7 +22,11 @@ extension Planner {
     var result = Settlement()
     for property in push.properties {
       guard let row = flow.row(keyed: property.row) else {
-        if push.action == .reference { settleReference(property, answered: answer[property.path], into: &result) }
+        switch push.action {
+        case .reference: settleReference(property, answered: answer[property.path], into: &result)
+        case .update: settleUnmapped(property, answered: answer[property.path], on: push.side, into: &result)
+        case .create, .delete: break
+        }
         continue
       }
       let answered = row.raw(on: push.side, in: answer)
@@ -38,6 +42,19 @@ extension Planner {
     }
     if push.action == .create { settleUnsent(push, answer: answer, flow: flow, into: &result) }
     return result
+  }
+
+  /// A constant, or a value that was put back.
+  private static func settleUnmapped(
+    _ property: Push.Property, answered: JSONValue?, on side: Side, into result: inout Settlement
+  ) {
+    let row = PropertyPair(invoiced: property.path, pms: property.path, type: .any)
+    if row.taken(property, answered: answered, on: side) { return }
+    if row.same(answered, property.former, on: side) {
+      result.refused.append(property)
+    } else {
+      result.ownEdits.append(property)
+    }
   }
 
   private static func settleReference(
@@ -70,11 +87,13 @@ extension Planner {
     var result = Settlement()
     for property in push.properties {
       guard let row = flow.row(keyed: property.row) else {
+        var looked = Settlement()
         if push.action == .reference {
-          var looked = Settlement()
           settleReference(property, answered: seen[property.path], into: &looked)
-          result.notTaken += looked.refused
+        } else {
+          settleUnmapped(property, answered: seen[property.path], on: push.side, into: &looked)
         }
+        result.notTaken += looked.refused
         continue
       }
       let present = row.raw(on: push.side, in: seen)

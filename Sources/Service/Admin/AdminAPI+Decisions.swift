@@ -167,8 +167,17 @@ extension AdminAPI {
     func present(_ side: Side) -> JSONValue? {
       unit.records[link.key(on: side)]?.last.flatMap { row.raw(on: side, in: $0.record) }
     }
-    link.agreed[row.key] = row.pair(
-      taking: winner, present: present(winner), over: present(winner.other), formerly: link.agreed[row.key])
+    if let lost = link.overwritten.firstIndex(where: { $0.row == row.key }) {
+      // Both sides have the value that was written over the edit: that side's edit counts, or what stands (rule 18).
+      if link.overwritten[lost].side == winner {
+        link.overwritten[lost].isTaken = true
+      } else {
+        link.overwritten.remove(at: lost)
+      }
+    } else {
+      link.agreed[row.key] = row.pair(
+        taking: winner, present: present(winner), over: present(winner.other), formerly: link.agreed[row.key])
+    }
     var changes = Changes()
     changes.links = [link]
     changes.closedHolds = [hold.id]

@@ -13,6 +13,7 @@ public final class Engine: Sendable {
   private let timers: DueTimer
   private let probes: [Side: DueTimer]
   private let blocked: BlockedKeys
+  private let reviews = Mutex(0)
 
   /// How many units are worked on at once; the sides' own limits are in their gates.
   private static let workers = 64
@@ -53,11 +54,30 @@ public final class Engine: Sendable {
 
   /// Takes up what earlier runs left, then watches for work that falls due and for sides that answer again, until cancelled.
   func run() async {
+    reviews.withLock { $0 += 1 }
     await takeUpLeftovers()
     await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await self.review()
+        self.reviews.withLock { $0 -= 1 }
+      }
       group.addTask { await self.watchDue() }
       group.addTask { await self.prune() }
       for side in Side.allCases { group.addTask { await self.watch(side) } }
+    }
+  }
+
+  /// Nothing is in hand or queued.
+  var isIdle: Bool { scheduler.isIdle && reviews.withLock { $0 == 0 } }
+
+  private func review() async {
+    do throws(StoreError) {
+      let keys = try await MappingReview(context: context).run { self.schedule($0) }
+      if keys > 0 {
+        context.logger.info("records are looked at again after a change of the mapping", metadata: ["count": "\(keys)"])
+      }
+    } catch {
+      context.logger.error("what a changed mapping asks for was not found out", metadata: [LogKey.error: "\(error)"])
     }
   }
 
@@ -79,8 +99,14 @@ public final class Engine: Sendable {
   /// A person lifted a pause: what waited for the side goes on.
   func resumed() { schedule(blocked.takeAll()) }
 
-  /// Other credentials or another address may be what a closed side was waiting for: it is probed at once.
+  /// Other credentials or another address may be what a closed side was waiting for: it is probed at once. What another
+  /// mapping changes is looked at.
   func reloaded() {
+    reviews.withLock { $0 += 1 }
+    Task {
+      await review()
+      reviews.withLock { $0 -= 1 }
+    }
     for probe in probes.values { probe.bring(forwardTo: context.clock.now) }
   }
 
@@ -134,8 +160,13 @@ public final class Engine: Sendable {
   /// Probes a side that is down or paused by itself, and sets what waited going when it answers.
   private func watch(_ side: Side) async {
     let gate = context.gate(side)
+    let name = SideGate.closuresName(side)
+    var kept = (try? await context.store.value(name)) ?? ""
+    gate.restore(closures: kept)
     while !Task.isCancelled {
       await probes[side]?.wait(until: context.clock.now.adding(context.settings.breakerProbe), clock: context.clock)
+      let closures = gate.keptClosures
+      if closures != kept, (try? await context.store.setValue(closures, for: name)) != nil { kept = closures }
       guard gate.needsProbe, !Task.isCancelled else { continue }
       do throws(ConnectorError) {
         try await context.connector(side).probe()

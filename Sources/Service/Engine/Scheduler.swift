@@ -95,6 +95,9 @@ final class Scheduler: Sendable {
     fileprivate func release() -> [RecordKey] { keys.withLock { $0 } }
   }
 
+  /// Nothing is in hand or queued.
+  var isIdle: Bool { state.withLock { $0.running == 0 && $0.head == $0.queue.count } }
+
   /// There is work on these records.
   func notify(_ keys: some Sequence<RecordKey>) {
     state.withLock { for key in keys { $0.enqueue(key) } }

@@ -29,6 +29,19 @@ final class SideGate: Sendable {
     /// The earliest moment for the next call under the rate limit.
     var nextCall: Timestamp?
     var refusals: [(status: Int, record: RecordKey?)] = []
+    /// Records that were refused before it turned out to be the side's trouble.
+    var explained: [RecordKey] = []
+    /// The last answered calls, a few records' each.
+    var answered: [(record: RecordKey?, at: Timestamp)] = []
+    /// When calls were not let through, oldest first; the last one may go on.
+    var closures: [Closure] = []
+  }
+
+  /// A span in which nothing went to the side.
+  struct Closure: Sendable, Hashable {
+    var start: Timestamp
+    /// Nil while it goes on.
+    var end: Timestamp?
   }
 
   let side: Side
@@ -66,7 +79,6 @@ final class SideGate: Sendable {
   }
 
   /// Whether calls are not let through now.
-  var isClosed: Bool { state.withLock { $0.isOpen || $0.personPause != nil || $0.ownPause != nil } }
 
   var pause: Pause? { state.withLock { $0.personPause ?? $0.ownPause } }
   var isBreakerOpen: Bool { state.withLock { $0.isOpen } }
@@ -74,24 +86,85 @@ final class SideGate: Sendable {
   var needsProbe: Bool { state.withLock { $0.isOpen || $0.ownPause != nil } }
 
   func pause(byPerson: Bool, reason: String) {
-    state.withLock { state in
+    change { state in
       let pause = Pause(byPerson: byPerson, reason: reason, since: clock.now)
       if byPerson { state.personPause = pause } else if state.ownPause == nil { state.ownPause = pause }
     }
   }
 
   /// A person's pause of an earlier run.
-  func restore(_ pause: Pause) { state.withLock { $0.personPause = pause } }
+  func restore(_ pause: Pause) { change { $0.personPause = pause } }
 
   func resume() {
-    state.withLock { state in
+    change { state in
       state.personPause = nil
       state.reopen()
     }
   }
 
+  // MARK: The time that the side was up
+
+  /// Every change of what closes the gate comes this way, so that the clock of rule 19 can stand meanwhile.
+  private func change(_ body: (inout State) -> Void) {
+    state.withLock { state in
+      body(&state)
+      let isClosed = state.personPause != nil || state.ownPause != nil || state.isOpen
+      let isNoted = state.closures.last.map { $0.end == nil } ?? false
+      if isClosed, !isNoted {
+        state.closures.append(Closure(start: clock.now, end: nil))
+        if state.closures.count > Self.mostClosures { state.closures.removeFirst() }
+      } else if !isClosed, isNoted {
+        state.closures[state.closures.count - 1].end = clock.now
+      }
+    }
+  }
+
+  private static let mostClosures = 500
+
+  /// How long calls were not let through since a moment.
+  func closedTime(since start: Timestamp) -> Duration {
+    let now = clock.now
+    return state.withLock { state in
+      state.closures.reduce(.zero) { sum, closure in
+        sum + max((closure.end ?? now).since(max(closure.start, start)), .zero)
+      }
+    }
+  }
+
+  /// The closures as the store keeps them over a restart; one that goes on ends now, since nothing is known of later.
+  var keptClosures: String {
+    let now = clock.now
+    return state.withLock { state in
+      state.closures.map { "\($0.start.milliseconds)-\(($0.end ?? now).milliseconds)" }.joined(separator: " ")
+    }
+  }
+
+  func restore(closures kept: String) {
+    let earlier = kept.split(separator: " ").compactMap { text -> Closure? in
+      let parts = text.split(separator: "-").compactMap { Int64($0) }
+      guard parts.count == 2 else { return nil }
+      return Closure(start: Timestamp(milliseconds: parts[0]), end: Timestamp(milliseconds: parts[1]))
+    }
+    state.withLock { $0.closures = earlier + $0.closures }
+  }
+
+  static func closuresName(_ side: Side) -> String { "closures \(side.rawValue)" }
+
+  /// Whether other records' calls were answered since a moment.
+  func hasAnswered(others record: RecordKey, since start: Timestamp) -> Bool {
+    state.withLock { $0.answered.contains { $0.record != nil && $0.record != record && $0.at >= start } }
+  }
+
+  /// Records that were refused, and perhaps parked, by what turned out to be the side's trouble; told once.
+  func takeExplained() -> [RecordKey] {
+    state.withLock { state in
+      defer { state.explained = [] }
+      return state.explained
+    }
+  }
+
   /// A probe was answered: the breaker closes and the service's own pause lifts.
-  func probed() { state.withLock { $0.reopen() } }
+  func probed() { change { $0.reopen() } }
 
   /// Runs one call when there is room; the outcome feeds the breaker.
   func call<Result: Sendable>(
@@ -102,9 +175,12 @@ final class SideGate: Sendable {
     await keepRate()
     do throws(ConnectorError) {
       let result = try await body()
-      state.withLock {
-        $0.failures = []
-        $0.refusals = []
+      change { state in
+        state.failures = []
+        state.refusals = []
+        state.answered.removeAll { $0.record == record }
+        state.answered.append((record, clock.now))
+        if state.answered.count > 4 { state.answered.removeFirst() }
       }
       return result
     } catch {
@@ -154,7 +230,7 @@ final class SideGate: Sendable {
     case .refused(_, let status, _, _, _) where status < 500 && ![408, 425, 429].contains(status):
       noteRefusal(status, error, record)
     case .notSent, .unanswered, .refused:
-      state.withLock { state in
+      change { state in
         state.failures.append(record)
         // One poisonous record is no outage (rule 19).
         guard state.failures.count >= state.breakerFailures,
@@ -170,13 +246,14 @@ final class SideGate: Sendable {
   /// The same refusal for that many different records in a row is the side's trouble, not theirs (rule 19).
   private func noteRefusal(_ status: Int, _ error: ConnectorError, _ record: RecordKey?) {
     guard ![404, 409, 410, 412].contains(status) else { return }
-    state.withLock { state in
+    change { state in
       if let last = state.refusals.last, last.status != status { state.refusals = [] }
       guard !state.refusals.contains(where: { $0.record == record }) else { return }
       state.refusals.append((status, record))
       guard state.refusals.count >= state.breakerFailures else { return }
       state.ownPause = Pause(
         byPerson: false, reason: "\(state.refusals.count) records in a row were refused: \(error)", since: clock.now)
+      state.explained = state.refusals.compactMap(\.record)
       state.refusals = []
     }
   }

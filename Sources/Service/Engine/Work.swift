@@ -1,3 +1,4 @@
+import Connectors
 import JSON
 import Mapping
 import Store
@@ -6,7 +7,9 @@ import Sync
 /// Why work on a unit stops before it is done.
 enum Interruption: Error {
   /// Trouble that passes: again with backoff, and counted.
-  case retry(reason: String, after: Int?)
+  case retry(reason: String, after: Int?, side: Side? = nil, isServerError: Bool = false)
+  /// The side refuses a call that wrote nothing, and will again.
+  case refusal(ConnectorError)
   /// To be looked at again at a certain time, which is no failure.
   case later(Timestamp, reason: String)
   /// The side lets no calls through.
@@ -36,6 +39,13 @@ struct Work {
   var confirmedHolds: Set<Int64> = []
   /// How many writes this unit has made.
   var writes = 0
+  /// How often the target was changed meanwhile, and how often it was not there.
+  var overtaken = 0
+  var missing = 0
+  /// What was sent last, as the hold of a refusal is known by.
+  var pushBasis: String?
+  /// A create that the side says is there already.
+  var collision: ConnectorError?
   /// How the events end when nothing else is said.
   var outcome: (state: EventState, reason: String?) = (.done, nil)
 
@@ -48,6 +58,9 @@ struct Work {
     pushes = unit.pushes
     holds = unit.holds
   }
+
+  /// The record that the unit's trouble is noted at.
+  var troubled: RecordKey { link?.key(on: .invoiced) ?? key }
 
   var cause: Int64? { events.first?.id }
 

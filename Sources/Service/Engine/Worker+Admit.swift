@@ -64,7 +64,7 @@ extension Worker {
   // MARK: Matching
 
   /// Links the record with its one candidate, or parks it; false when there is none.
-  private func match(_ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption) -> Bool {
+  func match(_ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption) -> Bool {
     var found = try await byReference(seen, flow, &work)
     var admission = Planner.admit(work.key, candidates: found)
     for key in flow.match where admission == nil {
@@ -156,7 +156,7 @@ extension Worker {
   }
 
   /// Why a candidate can't be linked with; it counts all the same (rule 11).
-  private func obstacle(_ other: Observation, _ flow: Flow) async throws(Interruption) -> String? {
+  func obstacle(_ other: Observation, _ flow: Flow) async throws(Interruption) -> String? {
     do throws(StoreError) {
       let unit = try await context.store.unit(of: other.key)
       if let link = unit.link, link.state != .ended {
@@ -166,7 +166,7 @@ extension Worker {
     } catch {
       throw .store(error)
     }
-    let owner = context.mapping.flow(owning: other.record, on: other.key.side)
+    let owner = context.mapping.flow(fitting: other.record, on: other.key.side, linkedIn: flow.name)
     if owner?.name != flow.name {
       return owner.map { "belongs to flow \($0.name)" } ?? "is covered by no flow"
     }

@@ -28,13 +28,14 @@ extension Worker {
         nextStep: misfit.nextStep)
     }
     let basis = assignments.map { "\($0.path)=\($0.value.text)" }.joined(separator: "; ")
-    if let filed = work.holds.first(where: { $0.cause == .rejected && $0.basis == basis }) {
+    if let filed = work.holds.first(where: { $0.isRejection && $0.basis == basis }) {
       work.confirmedHolds.insert(filed.id)
       throw .parked(filed.state == .discarded ? .done : .parked, reason: filed.reason)
     }
     var push = Push(
       action: .create, flow: flow.name, source: seen.key, target: nil, link: nil, properties: creation.properties,
       claims: creation.claims, idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
+    work.pushBasis = basis
     work.changes.pushes.append(push)
     do throws(StoreError) {
       push.id = try await context.store.commit(work.changes).pushes.first ?? 0
@@ -48,7 +49,13 @@ extension Worker {
     let written = try await send(push, &work) { (connector) async throws(ConnectorError) in
       try await connector.create(creation.record, idempotencyKey: push.idempotencyKey)
     }
-    guard let written else { return }
+    guard let written else {
+      guard let error = work.collision else { return }
+      work.collision = nil
+      try await commit(&work)
+      if try await match(seen, flow, &work) { return }
+      throw refused(push, error, &work)
+    }
     work.writes += 1
     guard let id = written.id else {
       var left = push
@@ -100,6 +107,13 @@ extension Worker {
       }
       let found = hits.filter { search.matches($0.record) }
       if found.count == 1 {
+        // Found by a key, it may be another's by now.
+        if let why = try await obstacle(found[0], flow) {
+          throw park(
+            &work, .ambiguous, basis: "\(found[0].key)",
+            reason: "\(work.key) may have been created as \(found[0].key), which \(why)",
+            nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
+        }
         try await created(push, found[0].key, answer: nil, seen, flow, &work)
         return true
       }

@@ -6,6 +6,11 @@ import Sync
 
 /// A linked record is gone: the flow's policy decides (rule 14).
 extension Worker {
+  /// The other side's record is deleted as if `side`'s had been (rule 23, `on_leave: delete`).
+  func deletePartner(of side: Side, because reason: String, _ work: inout Work) async throws(Interruption) {
+    try await recordGone(side, &work)
+  }
+
   func recordGone(_ side: Side, _ work: inout Work) async throws(Interruption) {
     guard var link = work.link, let flow = context.mapping.flow(named: link.flow) else { return }
     let gone = link.key(on: side)

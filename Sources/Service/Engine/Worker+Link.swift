@@ -6,19 +6,17 @@ import Sync
 
 /// A linked pair: plan, push, take the answer over, until nothing differs.
 extension Worker {
-  /// More rounds than any edit needs: whatever goes on longer is a loop between the two sides (rule 20).
-  private static let mostRounds = 12
+  /// More rounds than the loop guard lets a property make: a backstop.
+  private var mostRounds: Int { 4 * context.settings.loopPushes + 12 }
 
   func syncLink(_ work: inout Work) async throws(Interruption) {
     try await settleLeftovers(&work)
+    findOverwritten(&work)
     guard try await bothAlive(&work) else { return }
     var rounds = 0
     while try await bothAlive(&work), let link = work.link {
-      guard let flow = context.mapping.flow(named: link.flow) else {
-        work.outcome = (.done, "the mapping has no flow '\(link.flow)' any more")
-        return
-      }
-      guard let input = input(of: link, flow, work) else { return }
+      guard let input = try await input(of: link, &work) else { return }
+      let flow = input.flow
       try checkReferences(input, &work)
       let plan = Planner.plan(input)
       try apply(plan, input, &work)
@@ -27,11 +25,13 @@ extension Worker {
       else {
         if !plan.conflicts.isEmpty || plan.held.contains(where: { key in isOpenConflict(key, work) }) {
           work.outcome = (.conflict, "a property waits for a person's decision")
+        } else if !plan.loops.isEmpty {
+          work.outcome = (.parked, "a property is pushed to and fro between the two records")
         }
         return
       }
       rounds += 1
-      if rounds > Self.mostRounds {
+      if rounds > mostRounds {
         let names = plan.changes(to: side).map(\.path.description).joined(separator: ", ")
         throw park(
           &work, .loop, basis: names,
@@ -53,14 +53,21 @@ extension Worker {
     work.holds.contains { $0.row == key && $0.kind == .conflict && $0.state == .open }
   }
 
-  private func input(of link: Link, _ flow: Flow, _ work: Work) -> PlanInput? {
-    guard let invoiced = work.records[link.key(on: .invoiced)]?.last?.record,
+  private func input(of link: Link, _ work: inout Work) async throws(Interruption) -> PlanInput? {
+    guard let course = try await course(&work), let link = work.link,
+      let invoiced = work.records[link.key(on: .invoiced)]?.last?.record,
       let pms = work.records[link.key(on: .pms)]?.last?.record
     else { return nil }
-    return PlanInput(
-      flow: flow, link: link, invoiced: invoiced, pms: pms,
+    var input = PlanInput(
+      flow: course.flow, link: link, invoiced: invoiced, pms: pms,
       invoicedID: link.key(on: .invoiced).json(in: invoiced, idPath: context.connector(.invoiced).idPath),
       pmsID: link.key(on: .pms).json(in: pms, idPath: context.connector(.pms).idPath), holds: work.holds)
+    if let follower = course.follower {
+      input.constants = course.flow.constants(on: follower)
+      input.constantsSide = follower
+    }
+    input.loopGuard = loopGuard
+    return input
   }
 
   /// Whether the target must be looked at before it is written: always where it can't refuse a write on a stale read (rule 18).
@@ -118,9 +125,20 @@ extension Worker {
     }
     if !plan.agreed.isEmpty || !plan.dropped.isEmpty, var link = work.link {
       link.agree(plan.agreed)
-      for row in plan.dropped { link.agreed[row] = nil }
+      // Those of the flow that it leaves stay until both records have left it.
+      if link.flow == input.flow.name {
+        for row in plan.dropped {
+          link.agreed[row] = nil
+          link.loops[row] = nil
+        }
+      }
       work.set(link)
     }
+    if !plan.settledOverwrites.isEmpty, var link = work.link {
+      link.overwritten.removeAll { plan.settledOverwrites.contains($0) }
+      work.set(link)
+    }
+    for loop in plan.loops { parkLoop(loop, &work) }
     for hold in work.holds where hold.row.map({ plan.held.contains($0) }) == true {
       work.confirmedHolds.insert(hold.id)
     }
@@ -146,12 +164,31 @@ extension Worker {
     }
   }
 
+  /// The property waits until its values change and the window is over, or a person retries it (rule 20).
+  private func parkLoop(_ loop: Plan.Loop, _ work: inout Work) {
+    guard var link = work.link else { return }
+    let path = loop.row.path(on: loop.to)
+    let reason =
+      "'\(path)' of \(link.key(on: .invoiced)) and \(link.key(on: .pms)) was pushed to and fro more than \(context.settings.loopPushes) times in \(context.settings.loopWindow)"
+    let filed = hold(
+      work, .parked, .loop, row: loop.row, basis: loop.value.text, reason: reason,
+      nextStep:
+        "make the row one-way, or stop what rewrites the value on one side; then: customer-sync parked retry ID")
+    work.changes.holds.append(filed)
+    work.holds.append(filed)
+    work.note(.parked, side: loop.to, property: path.description, new: loop.value, rule: 20, reason, at: now)
+    // The entry itself keeps the property from being pushed; a retry starts anew.
+    link.loops[loop.row.key] = nil
+    work.set(link)
+  }
+
   // MARK: Pushes that an earlier attempt left behind
 
   /// Updates without a known outcome are settled by a look at their target (rule 12).
   private func settleLeftovers(_ work: inout Work) async throws(Interruption) {
     for push in work.pushes where push.action == .update || push.action == .reference {
-      guard let link = work.link, let flow = context.mapping.flow(named: link.flow) else { continue }
+      let named = context.mapping.flow(named: push.flow) ?? work.link.flatMap { context.mapping.flow(named: $0.flow) }
+      guard let link = work.link, let flow = named else { continue }
       if push.state == .doubted {
         let due = push.sentAt.adding(context.settings.confirm)
         if now < due { throw .later(due, reason: "a value that did not take is looked at again") }
@@ -164,6 +201,8 @@ extension Worker {
         link.agree(settled.agreed)
         work.set(link)
       }
+      let taken = push.properties.filter { $0.row.map { settled.agreed[$0] != nil } ?? false }
+      remember(push, taken, before: nil, seen: seen, isAnswer: false, flow: flow, &work)
       if push.state == .doubted {
         for property in settled.notTaken { refuse(property, of: push, &work) }
       }

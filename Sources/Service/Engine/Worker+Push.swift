@@ -15,7 +15,7 @@ extension Worker {
     let assignments = changes.map { Assignment($0.path, $0.value) }
     try checkLimits(assignments, side, flow, &work)
     let basis = assignments.map { "\($0.path)=\($0.value.text)" }.joined(separator: "; ")
-    if let filed = work.holds.first(where: { $0.cause == .rejected && $0.basis == basis }) {
+    if let filed = work.holds.first(where: { $0.isRejection && $0.basis == basis }) {
       work.confirmedHolds.insert(filed.id)
       closeStaleHolds(&work)
       throw .parked(filed.state == .discarded ? .done : .parked, reason: filed.reason)
@@ -28,6 +28,8 @@ extension Worker {
         Push.Property(row: $0.row?.key, path: $0.path, former: $0.former, sent: $0.value, source: $0.source)
       },
       idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
+    push.read = base.version
+    work.pushBasis = basis
     work.changes.pushes.append(push)
     push.id = try await commit(&work).pushes.first ?? 0
 
@@ -43,7 +45,7 @@ extension Worker {
       try await fetch(base.key, &work)
     }
     guard let seen = work.records[base.key]?.last else { return }
-    try await settle(push, changes, seen: seen, flow, &work)
+    try await settle(push, changes, before: written.before ?? base, seen: seen, flow, &work)
   }
 
   private func checkLimits(_ assignments: [Assignment], _ side: Side, _ flow: Flow, _ work: inout Work)
@@ -57,14 +59,18 @@ extension Worker {
   }
 
   /// Takes the answer over, property by property (rule 9).
-  private func settle(_ push: Push, _ changes: [Plan.Change], seen: Observation, _ flow: Flow, _ work: inout Work)
-    async throws(Interruption)
-  {
+  private func settle(
+    _ push: Push, _ changes: [Plan.Change], before: Observation, seen: Observation, _ flow: Flow, _ work: inout Work
+  ) async throws(Interruption) {
     let settled = Planner.settle(push, answer: seen.record, flow: flow)
     if var link = work.link {
       link.agree(settled.agreed)
       work.set(link)
     }
+    let refused = Set(settled.refused.map(\.path))
+    remember(
+      push, push.properties.filter { !refused.contains($0.path) }, before: before, seen: seen, isAnswer: true,
+      flow: flow, &work)
     for (change, property) in zip(changes, push.properties) {
       work.note(
         .pushed, side: push.side, property: property.path.description, old: property.former, new: property.sent,
@@ -138,29 +144,41 @@ extension Worker {
     case 409, 412:
       // Planned again on what the target is now.
       context.metrics.pushed(side, push.action, .retried, nil)
-      guard push.action != .create, work.writes < 5, let target = push.target else {
-        if push.action == .create { break }
-        throw .retry(reason: "\(error)", after: nil)
-      }
-      work.writes += 1
+      guard push.action != .create else { break }
+      work.overtaken += 1
+      guard work.overtaken < 5, let target = push.target else { throw interruption(for: error, side, isPassing: true) }
       work.fresh.remove(side)
       try await fetch(RecordKey(side, target), &work)
       return nil
     case 404 where push.action != .create, 410 where push.action != .create:
       context.metrics.pushed(side, push.action, .retried, nil)
       work.fresh.remove(side)
+      work.missing += 1
+      // It answers a fetch and refuses the update as not there.
+      if work.missing > 2 { throw interruption(for: error, side, isPassing: true) }
       if let target = push.target { try await fetch(RecordKey(side, target), &work) }
       return nil
     default: break
     }
-    if Self.isPassing(error) || context.gate(side).closedReason != nil {
+    if error.isPassing || context.gate(side).closedReason != nil {
       context.metrics.pushed(side, push.action, .retried, nil)
       throw interruption(for: error, side)
     }
+    if push.action == .create, error.status == 409 || push.isDuplicate(error) {
+      // Somebody else's create was quicker: it is matched again.
+      work.collision = error
+      return nil
+    }
+    throw refused(push, error, &work)
+  }
+
+  /// A refusal that no retry will fix.
+  func refused(_ push: Push, _ error: ConnectorError, _ work: inout Work) -> Interruption {
+    let side = push.side
     context.metrics.pushed(side, push.action, .parked, nil)
     let what = push.properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ")
     let named = error.property.map { ", naming '\($0)'" } ?? ""
-    throw park(
+    return park(
       &work, .rejected, basis: what,
       reason:
         "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was sent",
@@ -176,16 +194,30 @@ extension Worker {
     }
   }
 
-  private static func isPassing(_ error: ConnectorError) -> Bool {
-    switch error {
-    case .notSent, .unanswered, .cancelled: true
-    case .unreadable: false
-    case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
-    }
+}
+
+extension Push {
+  /// Invoiced knows no 409: a number that is taken is a 400 that names it.
+  fileprivate func isDuplicate(_ error: ConnectorError) -> Bool {
+    guard error.status == 400, let property = error.property else { return false }
+    return side == .invoiced && property == "number" && properties.contains { $0.path.description == property }
   }
 }
 
+extension Hold {
+  /// Filed for what was to be sent: the same is not sent again.
+  var isRejection: Bool { cause == .rejected || cause == .gaveUp }
+}
+
 extension ConnectorError {
+  /// Trouble that passes by itself (rule 19).
+  var isPassing: Bool {
+    switch self {
+    case .notSent, .unanswered, .unreadable, .cancelled: true
+    case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
+    }
+  }
+
   /// The property that a refusal names.
   var property: String? { if case .refused(_, _, _, let property, _) = self { property } else { nil } }
 }

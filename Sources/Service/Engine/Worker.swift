@@ -75,6 +75,11 @@ struct Worker: Sendable {
   /// Everything is done: the events are, and holds that are no longer true are closed.
   private func finish(_ work: inout Work) async throws(Interruption) {
     closeStaleHolds(&work)
+    if var state = work.records[work.troubled], state.failingSince != nil {
+      state.failingSince = nil
+      state.serverErrors = 0
+      work.set(state)
+    }
     for event in work.events {
       work.changes.events.append(
         EventOutcome(
@@ -108,18 +113,24 @@ struct Worker: Sendable {
       (state, reason) = (kind, why)
     case .later(let at, reason: let why):
       (state, reason, due, counts) = (.retrying, why, at, false)
-    case .blocked(_, reason: let why):
+    case .blocked(let side, reason: let why):
       (state, reason, counts) = (.retrying, why, false)
+      try await reopen(context.gate(side).takeExplained(), &work)
       due = now.adding(max(context.settings.breakerProbe, .seconds(60)))
       wake(.blocked(work.key))
-    case .retry(reason: let why, let after):
+    case .refusal(let error):
+      let parked = park(
+        &work, .rejected, basis: "\(error)", reason: "\(work.key): \(error)",
+        nextStep: "put right what is named, then: customer-sync parked retry ID")
+      guard case .parked(let kind, reason: let why) = parked else { return }
+      (state, reason) = (kind, why)
+    case .retry(reason: let why, let after, let side, let isServerError):
       (state, reason) = (.retrying, why)
-      let attempts = work.events.map(\.attempts).max() ?? 0
-      let first = work.events.map(\.event.receivedAt).min() ?? now
-      if now.since(first) > context.settings.giveUp {
+      if hasFailedForTooLong(&work, side, isServerError) {
         try await park(&work, because: why)
         return
       }
+      let attempts = work.events.map(\.attempts).max() ?? 0
       due = now.adding(after.map { .seconds($0) } ?? backoff(attempts))
     }
     for event in work.events {
@@ -138,19 +149,52 @@ struct Worker: Sendable {
     if let due { wake(.at(due)) }
   }
 
+  /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own while other
+  /// records' calls were answered (rule 19).
+  private func hasFailedForTooLong(_ work: inout Work, _ side: Side?, _ isServerError: Bool) -> Bool {
+    var state = work.state(of: work.troubled, now: now)
+    let since = state.failingSince ?? now
+    state.failingSince = since
+    state.serverErrors = isServerError ? state.serverErrors + 1 : 0
+    work.set(state)
+    guard let side else { return now.since(since) > context.settings.giveUp }
+    let gate = context.gate(side)
+    if state.serverErrors >= 5, gate.hasAnswered(others: work.key, since: since) { return true }
+    return now.since(since) - gate.closedTime(since: since) > context.settings.giveUp
+  }
+
   /// After 48 hours of trying, work waits for a person (rule 19).
   private func park(_ work: inout Work, because reason: String) async throws(StoreError) {
     var hold = Hold(
-      kind: .parked, cause: .gaveUp, flow: work.link?.flow, record: work.key, basis: reason,
+      kind: .parked, cause: .gaveUp, flow: work.link?.flow, record: work.key, basis: work.pushBasis ?? reason,
       reason: "\(work.key) was tried for too long: \(reason)",
       nextStep: "put right what is named, then: customer-sync parked retry ID", at: now)
     hold.event = work.cause
+    hold.link = work.link.flatMap { $0.id == 0 ? nil : $0.id }
+    hold.invoicedID = work.link?.invoiced ?? (work.key.side == .invoiced ? work.key.id : nil)
+    hold.pmsID = work.link?.pms ?? (work.key.side == .pms ? work.key.id : nil)
+    if var state = work.records[work.troubled] {
+      state.failingSince = nil
+      state.serverErrors = 0
+      work.set(state)
+    }
     work.changes.holds.append(hold)
     for event in work.events {
       work.changes.events.append(
         EventOutcome(id: event.id, state: .parked, attempts: event.attempts + 1, reason: hold.reason, at: now))
     }
     _ = try await context.store.commit(work.changes)
+  }
+
+  /// Records that were parked by what turned out to be their side's trouble wait for the side instead (rule 19).
+  private func reopen(_ keys: [RecordKey], _ work: inout Work) async throws(StoreError) {
+    for key in keys where key != work.key {
+      let holds = try await context.store.unit(of: key).holds.filter { $0.cause == .rejected && $0.state == .open }
+      guard !holds.isEmpty else { continue }
+      work.changes.closedHolds += holds.map(\.id)
+      work.changes.followUps.append(AdminAPI.look(at: key, now: now, context.random))
+      wake(.blocked(key))
+    }
   }
 
   /// Exponential, with full jitter (rule 19).
@@ -192,10 +236,13 @@ struct Worker: Sendable {
   }
 
   /// What trouble with a call that wrote nothing means.
-  func interruption(for error: ConnectorError, _ side: Side) -> Interruption {
+  func interruption(for error: ConnectorError, _ side: Side, isPassing: Bool = false) -> Interruption {
     if let reason = context.gate(side).closedReason { return .blocked(side, reason: reason) }
-    if case .refused(_, _, _, _, let after) = error { return .retry(reason: "\(error)", after: after) }
-    return .retry(reason: "\(error)", after: nil)
+    guard isPassing || error.isPassing else { return .refusal(error) }
+    var after: Int?
+    if case .refused(_, _, _, _, let seconds) = error { after = seconds }
+    return .retry(
+      reason: "\(error)", after: after, side: side, isServerError: error.status.map { $0 >= 500 } ?? false)
   }
 
   /// Files a hold and stops; one that is filed for the same basis stays as it is (rule 20).

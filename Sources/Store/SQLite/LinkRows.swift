@@ -26,7 +26,7 @@ extension Link.State {
 extension Link {
   static let columns = """
     id, flow, invoiced, pms, state, created_at, ended_at, reason, invoiced_reference, pms_reference, agreed,
-    invoiced_edits, pms_edits
+    invoiced_edits, pms_edits, writes
     """
 
   init(_ row: Row) throws {
@@ -46,6 +46,7 @@ extension Link {
     for (key, value) in pairs { agreed[key] = try row.needed(AgreedPair(stored: value), place) }
     invoicedEdits = try Self.edits(row, 11, place)
     pmsEdits = try Self.edits(row, 12, place)
+    if let memory = try row.json(13) { try recall(memory, row, place) }
   }
 
   /// Stores a new link, or what a stored one has become; returns its number.
@@ -53,17 +54,18 @@ extension Link {
     var values: [SQLValue] = [
       .text(flow), .id(invoiced), .id(pms), .int(state.code), .time(createdAt), .time(endedAt), .text(reason),
       .id(invoicedReference), .id(pmsReference), .json(agreedJSON), .json(Self.json(invoicedEdits)),
-      .json(Self.json(pmsEdits)),
+      .json(Self.json(pmsEdits)), .json(memory),
     ]
     if id == 0 {
-      try db.run("INSERT INTO link(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+      try db.run("INSERT INTO link(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
       return db.lastInsertedRowID
     }
     values.append(.int(id))
     try db.run(
       """
       UPDATE link SET flow = ?, invoiced = ?, pms = ?, state = ?, created_at = ?, ended_at = ?, reason = ?,
-        invoiced_reference = ?, pms_reference = ?, agreed = ?, invoiced_edits = ?, pms_edits = ? WHERE id = ?
+        invoiced_reference = ?, pms_reference = ?, agreed = ?, invoiced_edits = ?, pms_edits = ?, writes = ?
+      WHERE id = ?
       """, values)
     return id
   }

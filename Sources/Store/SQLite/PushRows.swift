@@ -5,7 +5,8 @@ import Sync
 
 extension Push {
   static let columns = """
-    id, action, flow, side, source, target, link, state, sent_at, event, idempotency_key, properties, claims
+    id, action, flow, side, source, target, link, state, sent_at, event, idempotency_key, properties, claims,
+    read_version
     """
 
   init(_ row: Row) throws {
@@ -30,6 +31,7 @@ extension Push {
       event: row.int(9))
     self.id = id
     state = try row.choice(7, place)
+    read = row.int(13).map { Version(nanoseconds: $0) }
   }
 
   /// Stores a new push with what it claims, or what a stored one has become; returns its number.
@@ -37,18 +39,18 @@ extension Push {
     var values: [SQLValue] = [
       .text(action.rawValue), .text(flow), .side(source.side), .id(source.id), .id(target), .int(link),
       .text(state.rawValue), .time(sentAt), .int(event), .exact(idempotencyKey), .json(propertiesJSON),
-      .json(claimsJSON),
+      .json(claimsJSON), .int(read?.nanoseconds),
     ]
     var number = id
     if id == 0 {
-      try db.run("INSERT INTO push(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+      try db.run("INSERT INTO push(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
       number = db.lastInsertedRowID
     } else {
       values.append(.int(id))
       try db.run(
         """
         UPDATE push SET action = ?, flow = ?, side = ?, source = ?, target = ?, link = ?, state = ?, sent_at = ?,
-          event = ?, idempotency_key = ?, properties = ?, claims = ? WHERE id = ?
+          event = ?, idempotency_key = ?, properties = ?, claims = ?, read_version = ? WHERE id = ?
         """, values)
       // One that was settled meanwhile stays settled.
       guard db.changesCount > 0, action == .create else { return number }

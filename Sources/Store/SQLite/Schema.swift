@@ -45,13 +45,15 @@ enum Schema {
       number INTEGER PRIMARY KEY, side INTEGER NOT NULL, id BLOB NOT NULL, presence TEXT NOT NULL,
       was_fetched INTEGER NOT NULL, gone_at INTEGER, apart TEXT, flow TEXT, doubt_since INTEGER,
       first_seen_at INTEGER NOT NULL, version INTEGER, etag TEXT, source TEXT, seen_at INTEGER, body BLOB,
+      failing_since INTEGER, server_errors INTEGER NOT NULL,
       UNIQUE(side, id)) STRICT;
     CREATE INDEX record_gone ON record(gone_at) WHERE presence = 'gone' AND body IS NOT NULL;
 
     CREATE TABLE link(
       id INTEGER PRIMARY KEY AUTOINCREMENT, flow TEXT NOT NULL, invoiced BLOB NOT NULL, pms BLOB NOT NULL,
       state INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER, reason TEXT, invoiced_reference BLOB,
-      pms_reference BLOB, agreed BLOB NOT NULL, invoiced_edits BLOB NOT NULL, pms_edits BLOB NOT NULL) STRICT;
+      pms_reference BLOB, agreed BLOB NOT NULL, invoiced_edits BLOB NOT NULL, pms_edits BLOB NOT NULL,
+      writes BLOB) STRICT;
     CREATE UNIQUE INDEX link_invoiced ON link(invoiced) WHERE state < 2;
     CREATE UNIQUE INDEX link_pms ON link(pms) WHERE state < 2;
     CREATE INDEX link_ended_invoiced ON link(invoiced) WHERE state >= 2;
@@ -72,7 +74,7 @@ enum Schema {
     CREATE TABLE push(
       id INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, flow TEXT NOT NULL, side INTEGER NOT NULL,
       source BLOB NOT NULL, target BLOB, link INTEGER, state TEXT NOT NULL, sent_at INTEGER NOT NULL, event INTEGER,
-      idempotency_key BLOB NOT NULL, properties BLOB NOT NULL, claims BLOB NOT NULL) STRICT;
+      idempotency_key BLOB NOT NULL, properties BLOB NOT NULL, claims BLOB NOT NULL, read_version INTEGER) STRICT;
     CREATE INDEX push_source ON push(side, source);
     CREATE INDEX push_target ON push(side, target);
     CREATE UNIQUE INDEX push_create ON push(side, source) WHERE action = 'create';

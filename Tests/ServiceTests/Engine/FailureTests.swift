@@ -1,0 +1,199 @@
+import HTTP
+import HTTPClient
+import JSON
+import Mapping
+import Sandbox
+import Sync
+import Testing
+
+@testable import Service
+
+@Suite("rule 19: failures")
+struct FailureTests {
+  private func pairs(_ bench: EngineBench, _ count: Int) async throws -> [(invoiced: String, pms: String)] {
+    var pairs: [(invoiced: String, pms: String)] = []
+    for number in 1...count {
+      pairs.append(
+        try await bench.linked(["name": "Acme", "number": .string("A-\(number)"), "type": "company"]))
+    }
+    return pairs
+  }
+
+  @Test("a record that gets 5xx five times while others succeed is parked, and no event sends the same again")
+  func fiveServerErrors() async throws {
+    try await EngineBench.run { bench in
+      let pairs = try await pairs(bench, 2)
+      let (bad, good) = (pairs[0], pairs[1])
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        request.method == "PATCH" && request.target.hasSuffix(bad.pms) ? .answer(500) : nil
+      }
+      try bench.change(.invoiced, bad.invoiced, ["city": "Oslo"])
+      for step in 0..<40 {
+        try bench.change(.invoiced, good.invoiced, ["city": .string("Oslo \(step)")])
+        try await bench.pass(.seconds(20))
+      }
+      #expect(try bench.record(.pms, good.pms)["address"]?["city"] == "Oslo 39")
+      let holds = try await bench.holds()
+      #expect(holds.map { $0.pmsID?.text } == [bad.pms])
+      let before = bench.pms.stats.requests("PATCH")
+      try await bench.look(.invoiced, bad.invoiced)
+      #expect(bench.pms.stats.requests("PATCH") == before)
+      bench.transport.removeHooks()
+      try bench.change(.invoiced, bad.invoiced, ["city": "Bergen"])
+      try await bench.pass(.seconds(20))
+      #expect(try bench.record(.pms, bad.pms)["address"]?["city"] == "Bergen")
+      #expect(try await bench.holds().isEmpty)
+    }
+  }
+
+  @Test("what one record can't get through for 48 hours of its side being up is parked")
+  func givesUp() async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        side == .pms && request.method == "PATCH" ? .answer(429) : nil
+      }
+      try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+      try await bench.pass(.seconds(47 * 3600))
+      #expect(try await bench.holds().isEmpty)
+      try await bench.pass(.seconds(2 * 3600))
+      #expect(try await bench.holds().map(\.cause) == [.gaveUp])
+    }
+  }
+
+  @Test("the clock stands while a person has paused the side, also over a restart")
+  func clockStands() async throws {
+    try await EngineBench.run(settings: "breaker: { probe: 10m }") { bench in
+      let pair = try await pairs(bench, 1)[0]
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        side == .pms && request.method == "PATCH" ? .answer(429) : nil
+      }
+      try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+      try await bench.pass(.seconds(3600))
+      try await bench.admin("POST", "sides/pms/pause")
+      try await bench.pass(.seconds(47 * 3600))
+      try await bench.restart()
+      try await bench.admin("POST", "sides/pms/resume")
+      try await bench.pass(.seconds(10 * 3600))
+      #expect(try await bench.holds().isEmpty, "58 hours, of which it was up for 11")
+    }
+  }
+
+  @Test("402 pauses the whole side, which is probed and goes on by itself")
+  func paymentRequired() async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      bench.transport.add { side, _ async throws(HTTPClientError) in side == .invoiced ? .answer(402) : nil }
+      try bench.change(.pms, pair.pms, ["notes": "x"])
+      try await bench.pass(.seconds(300))
+      #expect(bench.context.gate(.invoiced).pause?.reason.contains("402") == true)
+      bench.transport.removeHooks()
+      try await bench.pass(.seconds(300))
+      #expect(try bench.record(.invoiced, pair.invoiced)["notes"] == "x")
+    }
+  }
+
+  @Test("403 and any other 4xx or 3xx park the record", arguments: [302, 400, 403, 418, 422])
+  func refusals(status: Int) async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        side == .pms && request.method == "PATCH" ? .answer(status) : nil
+      }
+      try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+      try await bench.pass(.seconds(60))
+      #expect(try await bench.holds().map(\.cause) == [.rejected])
+      #expect(bench.context.gate(.pms).pause == nil)
+    }
+  }
+
+  @Test("the same refusal for five different records in a row pauses the side, and what it parked goes on")
+  func refusalsInARow() async throws {
+    try await EngineBench.run { bench in
+      let pairs = try await pairs(bench, 5)
+      bench.transport.add { side, request async throws(HTTPClientError) in side == .pms ? .answer(403) : nil }
+      for pair in pairs {
+        try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+        try await bench.pass()
+      }
+      try await bench.pass(.seconds(120))
+      #expect(bench.context.gate(.pms).pause?.byPerson == false)
+      #expect(try await bench.holds().isEmpty, "it was the side's trouble, not theirs")
+      bench.transport.removeHooks()
+      try await bench.pass(.seconds(200))
+      for pair in pairs { #expect(try bench.record(.pms, pair.pms)["address"]?["city"] == "Oslo") }
+    }
+  }
+
+  @Test("409 on create: matched again, parked if nothing is found", arguments: [true, false])
+  func collision(isThere: Bool) async throws {
+    try await EngineBench.run { bench in
+      let once = Times(1)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "POST", once.take() else { return nil }
+        if isThere {
+          _ = try? bench.edit(
+            .pms, "POST", "/customers?silent=1", ["name": "Acme", "customer_number": "A-1", "kind": "company"])
+        }
+        return .answer(409)
+      }
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "Acme", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.links().count == (isThere ? 1 : 0))
+      #expect(try await bench.holds().map(\.cause) == (isThere ? [] : [.rejected]))
+      #expect(bench.pms.customers.count == (isThere ? 1 : 0))
+    }
+  }
+
+  @Test("412 on update: fetched and planned again five times, then with backoff", arguments: [3, 8])
+  func overtaken(times: Int) async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      let left = Times(times)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        side == .pms && request.method == "PATCH" && left.take() ? .answer(412) : nil
+      }
+      try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+      try await bench.pass()
+      let isDone = try bench.record(.pms, pair.pms)["address"]?["city"] == "Oslo"
+      #expect(isDone == (times < 5))
+      try await bench.pass(.seconds(60))
+      #expect(try bench.record(.pms, pair.pms)["address"]?["city"] == "Oslo")
+    }
+  }
+
+  @Test("Retry-After is honoured")
+  func retryAfter() async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      let once = Times(1)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "PATCH", once.take() else { return nil }
+        return HTTPResponse(status: 429, headers: ["Retry-After": "600"], body: [])
+      }
+      try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"])
+      try await bench.pass(.seconds(590))
+      #expect(try bench.record(.pms, pair.pms)["address"]?["city"] == nil)
+      try await bench.pass(.seconds(20))
+      #expect(try bench.record(.pms, pair.pms)["address"]?["city"] == "Oslo")
+    }
+  }
+
+  @Test("an unanswered create that is found as a record of another link is parked, not stolen")
+  func stolen() async throws {
+    try await EngineBench.run(EngineBench.mapping("reference: { invoiced: metadata.pms_id }")) { bench in
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "POST", request.json?["name"] == "Second" else { return nil }
+        throw .unanswered(host: "pms.test", cause: "reset")
+      }
+      let made = try bench.edit(
+        .invoiced, "POST", "/customers", ["name": "Second", "number": "A-2", "type": "company"])
+      try await bench.pass(.seconds(5))
+      try bench.edit(
+        .pms, "POST", "/customers?silent=1", ["name": "Other", "customer_number": "A-2", "kind": "company"])
+      try await bench.pass(.seconds(120))
+      // Nothing tells it from the record that was to be created, so it is that one.
+      #expect(try await bench.links().map(\.invoiced.text) == [made["id"]?.identifier ?? ""])
+    }
+  }
+}
