@@ -1,13 +1,15 @@
 import COpenSSL
+import Synchronization
 
 /// The certificates that a server's may be signed by: the system's, and those of one file beside them.
 ///
 /// Owns one `X509_STORE`, shared by all connections of a client, so that no connection reads the files again.
 ///
-/// Safety of `@unchecked Sendable`: `raw` is set up in `init` and not changed by us afterwards; OpenSSL locks a store
-/// and counts its references.
+/// Safety of `@unchecked Sendable`: `raw` never changes; OpenSSL locks the store that it points to, and counts its
+/// references.
 final class TrustStore: @unchecked Sendable {
   private let raw: OpaquePointer
+  private let hasSystems = Mutex(false)
 
   init(ca: String?) throws(HTTPClientError) {
     ERR_clear_error()
@@ -15,9 +17,6 @@ final class TrustStore: @unchecked Sendable {
     self.raw = raw
     // libcurl's own flags: a certificate that is listed is trusted, whether or not who signed it is.
     X509_STORE_set_flags(raw, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
-    // Read when a certificate is looked up; SSL_CERT_FILE and SSL_CERT_DIR are honoured.
-    X509_STORE_set_default_paths(raw)
-    ERR_clear_error()  // an absent default file leaves an error, and isn't one
     if let ca, X509_STORE_load_file(raw, ca) != 1 {
       let cause = ERR_reason_error_string(ERR_peek_last_error()).map { String(cString: $0) } ?? "unknown error"
       throw .cannotStart(reason: "no certificates can be read from \(ca) (\(cause)); give a PEM file as `ca`")
@@ -27,5 +26,15 @@ final class TrustStore: @unchecked Sendable {
   deinit { X509_STORE_free(raw) }
 
   /// Makes connections of that `SSL_CTX` trust this store; it takes a reference of its own.
-  func apply(to context: OpaquePointer) { SSL_CTX_set1_cert_store(context, raw) }
+  func apply(to context: OpaquePointer) {
+    hasSystems.withLock { hasSystems in
+      guard !hasSystems else { return }
+      hasSystems = true
+      // The system's are a file of half a megabyte that OpenSSL reads whole: a start that needs no TLS doesn't wait for
+      // it. SSL_CERT_FILE and SSL_CERT_DIR are honoured.
+      X509_STORE_set_default_paths(raw)
+      ERR_clear_error()  // an absent default file leaves an error, and isn't one
+    }
+    SSL_CTX_set1_cert_store(context, raw)
+  }
 }
