@@ -17,19 +17,31 @@ public final class Metrics: Sendable {
     var commitSeconds = Histogram(bounds: Histogram.seconds)
     var commitBatch = Histogram(bounds: [1, 2, 5, 10, 20, 50, 100, 200, 500])
     var lastReconcile: Timestamp?
+    var recent: [Side: Recent] = [:]
+  }
+
+  private struct Recent {
+    var events = MinuteWindow()
+    var pushes = MinuteWindow()
+    var lag = MinuteWindow()
   }
   private let state = Mutex(State())
 
   public init() {}
 
   public func received(_ side: Side, _ outcome: EventOutcome) {
-    state.withLock { $0.events[side, default: [:]][outcome, default: 0] += 1 }
+    let second = MinuteWindow.now
+    state.withLock {
+      $0.events[side, default: [:]][outcome, default: 0] += 1
+      $0.recent[side, default: Recent()].events.add(at: second)
+    }
   }
 
   func pushed(_ side: Side, _ action: Push.Action, _ outcome: PushOutcome, _ duration: Duration?) {
     state.withLock { state in
       let labels = #"side="\#(side.rawValue)",action="\#(action.rawValue)",outcome="\#(outcome.rawValue)""#
       state.pushes[labels, default: 0] += 1
+      state.recent[side, default: Recent()].pushes.add(at: MinuteWindow.now)
       if let duration {
         state.pushSeconds[side, default: Histogram(bounds: Histogram.seconds)].add(duration.seconds)
       }
@@ -37,13 +49,25 @@ public final class Metrics: Sendable {
   }
 
   func lag(_ side: Side, _ duration: Duration) {
-    state.withLock { $0.lagSeconds[side, default: Histogram(bounds: Histogram.seconds)].add(duration.seconds) }
+    state.withLock {
+      $0.lagSeconds[side, default: Histogram(bounds: Histogram.seconds)].add(duration.seconds)
+      $0.recent[side, default: Recent()].lag.add(duration.seconds, at: MinuteWindow.now)
+    }
   }
 
   public func committed(seconds: Double, batch: Int) {
     state.withLock {
       $0.commitSeconds.add(seconds)
       $0.commitBatch.add(Double(batch))
+    }
+  }
+
+  /// The last minute of one side: calls received from it, writes sent to it, and the mean lag of its events in seconds.
+  func lastMinute(_ side: Side) -> (events: Int, pushes: Int, lag: Double?) {
+    let second = MinuteWindow.now
+    return state.withLock { state in
+      let recent = state.recent[side] ?? Recent()
+      return (recent.events.count(at: second), recent.pushes.count(at: second), recent.lag.mean(at: second))
     }
   }
 

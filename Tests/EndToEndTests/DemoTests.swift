@@ -20,12 +20,19 @@ struct DemoTests {
   @Test("a demo that is interrupted says so and leaves nothing behind")
   func interrupted() async throws {
     let (folder, temporary) = (try Folder(), try Folder())
-    let run = try Program.Run(["demo", "--keep"], in: folder.url, environment: ["TMPDIR": temporary.url.path])
-    #expect(try await eventually { run.standardOutput.contains("Edits") })
-    run.signal(SIGINT)
-    #expect(try await run.exitCode() == 130)
-    #expect(run.standardError.contains("interrupted"))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.url.path) == [])
+    for _ in 0..<5 {
+      let run = try Program.Run(["demo", "--keep"], in: folder.url, environment: ["TMPDIR": temporary.url.path])
+      #expect(try await eventually { !run.standardOutput.isEmpty })
+      run.signal(SIGINT)
+      let code = try await run.exitCode()
+      #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.url.path) == [])
+      // On a busy machine the story may be over before the signal is sent; then there was nothing to interrupt.
+      if run.standardOutput.contains("Ctrl-C") { continue }
+      #expect(code == 130)
+      #expect(run.standardError.contains("interrupted"))
+      return
+    }
+    Issue.record("the demo was over before it could be interrupted, five times")
   }
 
   @Test("a demo that is kept prints what to try, and ends by Ctrl-C with its own result")

@@ -34,12 +34,16 @@ struct StatusCommand: AdminCommand {
     let sides = (status["sides"]?.object?.members ?? []).map { side -> JSONValue in
       [
         "side": .string(side.key), "state": side.value["state"] ?? .null, "reason": side.value["reason"] ?? .null,
-        "since": side.value["since"] ?? .null,
+        "since": side.value["since"] ?? .null, "events": side.value["events_per_minute"] ?? .null,
+        "pushes": side.value["pushes_per_minute"] ?? .null, "lag": side.value["lag_milliseconds"] ?? .null,
       ]
     }
     var lines = [Console.bold("customer-sync  \(Table.text(status["at"]))"), ""]
     lines += Table.lines(
-      [Column("SIDE", "side"), Column("STATE", "state"), Column("SINCE", "since"), Column("REASON", "reason")], sides)
+      [
+        Column("SIDE", "side"), Column("STATE", "state"), Column("EVENTS/MIN", "events"),
+        Column("PUSHES/MIN", "pushes"), Column("LAG MS", "lag"), Column("SINCE", "since"), Column("REASON", "reason"),
+      ], sides)
     lines.append("")
     lines += Table.lines(
       [Column("FLOW", "flow"), Column("LIVE", "live"), Column("LINKS", "links"), Column("TITLE", "title")],

@@ -48,12 +48,14 @@ struct Demo: AsyncParsableCommand {
     }
     await stage.close()
     interruption.cancel()
+    if isInterrupted {
+      // Also where the story was over before it came to look.
+      Console.message("interrupted; everything temporary is removed")
+      throw ExitCode(130)
+    }
     switch outcome {
     case .success(let failures):
       if !failures.isEmpty { throw ExitCode.failure }
-    case .failure where isInterrupted:
-      Console.message("interrupted; everything temporary is removed")
-      throw ExitCode(130)
     case .failure(let error):
       Console.message("error: \(error)")
       throw ExitCode.failure

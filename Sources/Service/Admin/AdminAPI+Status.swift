@@ -13,10 +13,14 @@ extension AdminAPI {
     for side in Side.allCases {
       let gate = context.gate(side)
       let pause = gate.pause
+      let minute = context.metrics.lastMinute(side)
+      let lag = minute.lag.map { JSONValue.number(JSONNumber(Int(($0 * 1000).rounded()))) }
       sides[side.rawValue] = [
         "state": .string(pause != nil ? "paused" : gate.isBreakerOpen ? "down" : "up"),
         "reason": Self.text(gate.closedReason), "by_person": .bool(pause?.byPerson ?? false),
         "since": Self.text(pause?.since.rfc3339),
+        "events_per_minute": .number(JSONNumber(minute.events)),
+        "pushes_per_minute": .number(JSONNumber(minute.pushes)), "lag_milliseconds": lag ?? .null,
       ]
     }
     var events = JSONObject()
