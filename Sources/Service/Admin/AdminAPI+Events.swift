@@ -7,10 +7,7 @@ import Sync
 
 extension AdminAPI {
   func events(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let query = try call.listQuery()
-    if let state = query.state, EventState(rawValue: state) == nil {
-      throw .badRequest("state must be one of \(EventState.allCases.map(\.rawValue).joined(separator: ", ")).")
-    }
+    let query = try call.listQuery(states: EventState.allCases.map(\.rawValue))
     let listing = try await reading { () async throws(StoreError) in try await store.events(query) }
     return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
   }

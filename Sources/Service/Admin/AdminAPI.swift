@@ -147,7 +147,8 @@ struct AdminCall: Sendable {
   }
 
   /// What a list is filtered by; an unknown parameter or value is refused, not ignored.
-  func listQuery() throws(AdminError) -> ListQuery {
+  /// - Parameter states: Those that what is listed can be in; none where it has no state.
+  func listQuery(states: [String] = []) throws(AdminError) -> ListQuery {
     var list = ListQuery()
     for (name, value) in query {
       switch name {
@@ -162,7 +163,11 @@ struct AdminCall: Sendable {
         list.side = side
       case "flow": list.flow = value
       case "type": list.type = value
-      case "state": list.state = value
+      case "state":
+        guard states.isEmpty || states.contains(value) else {
+          throw .badRequest("state must be one of \(states.joined(separator: ", ")).")
+        }
+        list.state = value
       case "record": list.record = value
       case "since": list.since = try Self.time(value, "since")
       case "until": list.until = try Self.time(value, "until")

@@ -141,6 +141,10 @@ import Testing
       for bad in ["colour=red", "limit=0", "limit=x", "side=left", "state=unknown", "since=yesterday", "after=x"] {
         #expect(try await bench.admin("GET", "events?" + bad).status == 400, "\(bad)")
       }
+      for list in ["links", "parked", "conflicts"] {
+        #expect(try await bench.admin("GET", list + "?state=unknown").status == 400, "\(list)")
+      }
+      #expect(try await bench.admin("GET", "links?state=ended").status == 200)
       #expect(try await bench.admin("GET", "events/99999999").status == 404)
       let replayed = try await bench.admin("POST", "events/\(event["id"]?.identifier ?? "")/replay")
       #expect(replayed.status == 200 && replayed.json["replayed"] == 1)
