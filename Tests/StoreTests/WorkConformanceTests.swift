@@ -18,6 +18,15 @@ struct WorkConformanceTests {
     link.pmsEdits = ["name": Edit(at: at(6), value: ["deep": [1, true]])]
     link.invoicedReference = RecordID("p1")
     link.reason = "since"
+    var write = OwnWrite(
+      side: .invoiced, row: nil, path: JSONPath("metadata")!, former: .null, sent: ["a": "1"], stands: nil,
+      read: Version(nanoseconds: 5), left: nil, readAt: at(7), isGuarded: false)
+    write.recovered = [["a", .null]]
+    link.writes = [write]
+    link.overwritten = [
+      Overwritten(side: .pms, row: "name", path: JSONPath("n")!, value: .null, over: ["x", .null], isLast: true)
+    ]
+    link.loops = ["name": [at(8), at(9)]]
     return link
   }
 
@@ -32,6 +41,8 @@ struct WorkConformanceTests {
     record.flow = "guests"
     record.doubtSince = at(8)
     record.goneAt = at(9)
+    record.failingSince = at(10)
+    record.serverErrors = 3
     return record
   }
 
@@ -46,6 +57,7 @@ struct WorkConformanceTests {
     ]
     push.event = 4
     push.state = .doubted
+    push.read = Version(nanoseconds: 9)
     var hold = newHold(.conflict, .conflict, pms("p1"))
     hold.row = "name"
     hold.property = "guest.name"

@@ -161,6 +161,10 @@ extension AdminAPI {
     guard unit.holds.contains(where: { $0.id == hold.id && $0.state == .open }) else {
       throw .conflict("Conflict \(hold.id) is over.")
     }
+    if hold.cause == .conflict, hold.row == nil {
+      try await followFlow(of: winner, hold, unit, now)
+      return
+    }
     guard var link = unit.link, link.state == .active, let flow = context.mapping.flow(named: link.flow),
       let row = flow.properties.first(where: { $0.key == hold.row })
     else { throw .conflict("Conflict \(hold.id) is about no property of a link: \(hold.nextStep)") }
@@ -190,6 +194,26 @@ extension AdminAPI {
     entry.new = present(winner)
     changes.history = [entry]
     try await commit(changes)
+  }
+
+  /// Both records fit different flows: the loser's counts as the one that they are linked in, so that the loser follows
+  /// the winner out of it (rule 23).
+  private func followFlow(of winner: Side, _ hold: Hold, _ unit: UnitState, _ now: Timestamp) async throws(AdminError) {
+    guard var link = unit.link, link.state == .active, let loser = unit.records[link.key(on: winner.other)]?.last,
+      let flow = context.mapping.flow(fitting: loser.record, on: winner.other, linkedIn: link.flow),
+      flow.name != link.flow
+    else { throw .conflict("Conflict \(hold.id) can't be decided here: \(hold.nextStep)") }
+    link.flow = flow.name
+    let entry = Self.entry(
+      .resolved, link, rule: 23, "a person let \(winner.other.title)'s record follow \(winner.title)'s flow", at: now)
+    let key = link.key(on: winner)
+    var changes = Changes()
+    changes.links = [link]
+    changes.closedHolds = [hold.id]
+    changes.followUps = [Self.look(at: key, now: now, context.random)]
+    changes.history = [entry]
+    try await commit(changes)
+    core.engine.notify(key)
   }
 
   // MARK: Forgetting

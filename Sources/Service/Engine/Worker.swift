@@ -215,6 +215,11 @@ struct Worker: Sendable {
       work.changes = Changes()
       if let id = committed.link { work.link?.id = id }
       return committed
+    } catch .claimed where work.link?.id == 0 {
+      // A side gave a record that is another link's, or a person was quicker: looked at afresh.
+      work.changes = Changes()
+      throw .later(
+        now.adding(context.settings.confirm), reason: "one of the records to be linked was linked otherwise meanwhile")
     } catch {
       throw .store(error)
     }

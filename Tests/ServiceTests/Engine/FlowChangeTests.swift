@@ -82,6 +82,24 @@ struct FlowChangeTests {
     }
   }
 
+  @Test("a person decides which side's flow counts", arguments: ["invoiced", "pms"])
+  func decided(take: String) async throws {
+    let three = Self.two() + Self.flow("clubs", "non_profit", kind: "club")
+    try await EngineBench.run(three) { bench in
+      let (id, partner) = try await bench.linked()
+      try bench.change(.invoiced, id, ["type": "non_profit"])
+      try bench.change(.pms, partner, ["kind": "public"])
+      try await bench.pass(.seconds(60))
+      let hold = try #require(await bench.holds(.conflict).first)
+      try await bench.admin("POST", "conflicts/\(hold.id)/resolve", ["take": .string(take)])
+      try await bench.pass(.seconds(60))
+      #expect(try await bench.holds(.conflict).isEmpty)
+      #expect(try await bench.links().map(\.flow) == [take == "invoiced" ? "clubs" : "government"])
+      #expect(try bench.record(.invoiced, id)["type"] == (take == "invoiced" ? "non_profit" : "government"))
+      #expect(try bench.record(.pms, partner)["kind"] == (take == "invoiced" ? "club" : "public"))
+    }
+  }
+
   @Test("on_leave: keep goes on as before")
   func keeps() async throws {
     try await EngineBench.run(Self.two("on_leave: keep")) { bench in
