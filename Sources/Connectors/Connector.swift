@@ -39,9 +39,17 @@ public protocol Connector: Sendable {
   /// Whether the side answers, with our credentials.
   func probe() async throws(ConnectorError)
 
-  /// `customer.merged` and the other events of customers since a moment, oldest first, where the side can list them;
-  /// nil where it can't.
-  func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]?
+  /// The events of customers since a moment, oldest first, where the side can list them; nil where it can't.
+  /// - Parameters:
+  ///   - id: Only those about this record. After a merge the absorbed one's answer under the survivor's id.
+  ///   - type: Only those of this type, such as `customer.merged`.
+  func events(since: Timestamp, relatedTo id: RecordID?, type: String?) async throws(ConnectorError) -> [JSONValue]?
+}
+
+extension Connector {
+  public func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]? {
+    try await events(since: since, relatedTo: id, type: nil)
+  }
 }
 
 public struct ConnectorAbilities: Sendable, Hashable {

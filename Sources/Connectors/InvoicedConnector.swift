@@ -117,8 +117,11 @@ public final class InvoicedConnector: Connector {
     _ = try rows(body)
   }
 
-  public func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]? {
+  public func events(
+    since: Timestamp, relatedTo id: RecordID?, type: String?
+  ) async throws(ConnectorError) -> [JSONValue]? {
     var query = [(name: "start_date", value: String(since.wholeSeconds)), (name: "sort", value: "id asc")]
+    if let type { query.append((name: "filter[type]", value: type)) }
     if let id { query.append((name: "related_to", value: "customer,\(id)")) }
     query.append((name: "per_page", value: "100"))
     var target: String? = client.root.target("/events", query)

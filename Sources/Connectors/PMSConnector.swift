@@ -96,7 +96,9 @@ public final class PMSConnector: Connector {
   public func probe() async throws(ConnectorError) { _ = try await page(firstPage(rows: 1)) }
 
   /// Nil: callbacks are all there is.
-  public func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]? { nil }
+  public func events(
+    since: Timestamp, relatedTo id: RecordID?, type: String?
+  ) async throws(ConnectorError) -> [JSONValue]? { nil }
 
   // MARK: Parts
 

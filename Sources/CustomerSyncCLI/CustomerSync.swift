@@ -7,7 +7,8 @@ struct CustomerSync: AsyncParsableCommand {
     abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.",
     subcommands: [
       Serve.self, Demo.self, SandboxCommand.self, Check.self, StatusCommand.self, EventsCommand.self, LinksCommand.self,
-      ParkedCommand.self, ConflictsCommand.self, PauseCommand.self, ResumeCommand.self, ForgetCommand.self,
+      ParkedCommand.self, ConflictsCommand.self, DeletesCommand.self, PauseCommand.self, ResumeCommand.self,
+      ForgetCommand.self,
       MappingCommand.self, Sign.self, OpenAPI.self,
     ])
 }

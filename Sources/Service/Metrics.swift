@@ -79,6 +79,7 @@ public final class Metrics: Sendable {
     var oldestSeconds = 0.0
     var parked = 0
     var conflicts = 0
+    var heldDeletes = 0
     var links: [String: Int] = [:]
     var breakerOpen: [Side: Bool] = [:]
   }
@@ -120,6 +121,8 @@ public final class Metrics: Sendable {
     }
     page.gauge("customer_sync_parked", "Work that waits for a change or a person", Double(gauges.parked))
     page.gauge("customer_sync_conflicts", "Properties that wait for a person's decision", Double(gauges.conflicts))
+    page.gauge(
+      "customer_sync_held_deletes", "Deletes that the mass-delete guard holds", Double(gauges.heldDeletes))
     page.family("customer_sync_links", "gauge", "Linked pairs")
     for (flow, count) in gauges.links.sorted(by: { $0.key < $1.key }) {
       page.sample("customer_sync_links", #"flow="\#(PrometheusText.escaped(flow))""#, Double(count))

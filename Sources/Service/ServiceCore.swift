@@ -52,8 +52,12 @@ public final class ServiceCore: Sendable {
   public func restorePauses() async throws(ServiceError) {
     for side in Side.allCases {
       do throws(StoreError) {
-        guard let text = try await store.value(SideGate.pauseName(side)) else { continue }
-        context.gate(side).restore(SideGate.Pause(kept: text, now: context.clock.now))
+        if let text = try await store.value(SideGate.pauseName(side)) {
+          context.gate(side).restore(SideGate.Pause(kept: text, now: context.clock.now))
+        }
+        if let text = try await store.value(SideGate.alarmName(side)) {
+          context.gate(side).raiseAlarm(SideGate.Pause(kept: text, byPerson: false, now: context.clock.now))
+        }
       } catch {
         throw .failed("\(error)")
       }
@@ -93,6 +97,9 @@ extension EngineSettings {
     giveUp = configuration.retry.giveUp
     breakerFailures = configuration.breaker.failures
     breakerProbe = configuration.breaker.probe
+    deletions = DeletionLimits(
+      most: configuration.deleteGuard.most, share: configuration.deleteGuard.share,
+      window: configuration.deleteGuard.window)
     loopPushes = configuration.loopGuard.pushes
     loopWindow = configuration.loopGuard.window
     confirm = configuration.confirm

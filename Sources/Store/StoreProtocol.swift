@@ -37,6 +37,8 @@ public protocol Store: Sendable {
   /// Oldest first, ended ones too; `side` says on which side `record` is, `since` and `until` are of its creation.
   func links(_ query: ListQuery) async throws(StoreError) -> Listing<Link>
   func link(_ id: Int64) async throws(StoreError) -> Link?
+  /// How many links of a flow are active.
+  func activeLinks(in flow: String) async throws(StoreError) -> Int
   /// Oldest first; the open ones unless `state` asks for others. `type` is the cause, `eventID` that of the event which
   /// led to it.
   func holds(_ kind: Hold.Kind, _ query: ListQuery) async throws(StoreError) -> Listing<Hold>
@@ -109,7 +111,7 @@ public struct UnitState: Sendable {
   public var events: [StoredEvent]
   /// Pushes from or to these records that are not settled.
   public var pushes: [Push]
-  /// Open and discarded holds filed under the link or these records.
+  /// Holds of any state, filed under the link or these records.
   public var holds: [Hold]
 
   public init(

@@ -29,6 +29,8 @@ public struct Hold: Sendable, Hashable {
     case open
     /// A person left this pair of values as it is, until one of them changes.
     case discarded
+    /// A person let the delete go that it is about: it stays filed until that is done.
+    case approved
   }
 
   /// The store's number; 0 before the store has given one.

@@ -4,7 +4,9 @@ import Mapping
 /// One create, update or delete on one side, written down before it is sent (rule 12).
 public struct Push: Sendable, Hashable {
   public enum Action: String, Sendable, Hashable, CaseIterable {
-    case create, update, delete
+    case create, update
+    /// Of the survivor of a delete; with properties it is archived by these.
+    case delete
     /// The write-back of the other side's id.
     case reference
   }
@@ -89,6 +91,9 @@ public struct Push: Sendable, Hashable {
     self.sentAt = sentAt
     self.event = event
   }
+
+  /// Whether it does a delete by archiving.
+  public var isArchive: Bool { action == .delete && !properties.isEmpty }
 
   /// The side that is written to.
   public var side: Side { source.side.other }

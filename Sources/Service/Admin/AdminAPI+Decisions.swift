@@ -64,7 +64,7 @@ extension AdminAPI {
       return state
     }
     changes.links = [link]
-    changes.followUps = [invoiced, pms].map { Self.look(at: $0, now: now, context.random) }
+    changes.followUps = [invoiced, pms].map { .look(at: $0, now: now, context.random) }
     changes.history = [Self.entry(.linked, link, rule: 11, "\(invoiced) and \(pms) were linked by a person", at: now)]
     let made = changes
     link.id = try await reading { () async throws(StoreError) in try await store.commit(made) }.link ?? 0
@@ -149,9 +149,13 @@ extension AdminAPI {
     let unit = try await reading { () async throws(StoreError) in try await store.unit(of: record) }
     let keys = unit.link.map { link in Side.allCases.map { link.key(on: $0) } } ?? [record]
     try await core.engine.exclusively(on: keys) { () async throws(AdminError) in
-      try await settle(hold, record, winner)
+      if hold.cause == .deletedAgainstEdit {
+        try await settleDelete(hold, record, winner)
+      } else {
+        try await settle(hold, record, winner)
+      }
     }
-    core.engine.notify(record)
+    for key in keys { core.engine.notify(key) }
     return .json(["id": .number(JSONNumber(hold.id)), "state": "resolved", "take": .string(winner.rawValue)])
   }
 
@@ -185,7 +189,7 @@ extension AdminAPI {
     var changes = Changes()
     changes.links = [link]
     changes.closedHolds = [hold.id]
-    changes.followUps = [Self.look(at: record, now: now, context.random)]
+    changes.followUps = [.look(at: record, now: now, context.random)]
     var entry = Self.entry(
       .resolved, link, rule: 8, "a person took \(winner.title)'s value of '\(row.path(on: winner))'", at: now)
     entry.side = winner.other
@@ -210,10 +214,54 @@ extension AdminAPI {
     var changes = Changes()
     changes.links = [link]
     changes.closedHolds = [hold.id]
-    changes.followUps = [Self.look(at: key, now: now, context.random)]
+    changes.followUps = [NewEvent.look(at: key, now: now, context.random)]
     changes.history = [entry]
     try await commit(changes)
     core.engine.notify(key)
+  }
+
+  /// A delete against an edit: taking the side that deleted deletes, taking the other creates anew.
+  private func settleDelete(_ hold: Hold, _ gone: RecordKey, _ winner: Side) async throws(AdminError) {
+    let now = context.clock.now
+    let unit = try await reading { () async throws(StoreError) in try await store.unit(of: gone) }
+    guard var link = unit.link, unit.holds.contains(where: { $0.id == hold.id && $0.state == .open }) else {
+      throw .conflict("Conflict \(hold.id) is over.")
+    }
+    let survivor = link.key(on: gone.side.other)
+    var changes = Changes()
+    if winner == gone.side {
+      var approved = hold
+      approved.state = .approved
+      changes.holds = [approved]
+      changes.followUps = [.look(at: gone, now: now, context.random)]
+      changes.history = [
+        Self.entry(
+          .resolved, link, rule: 14, "a person let the delete of \(gone) go on, over the edit of \(survivor)", at: now)
+      ]
+    } else {
+      guard let flow = context.mapping.flow(named: link.flow), flow.create.allows(on: gone.side), flow.live >= .creates
+      else {
+        throw .conflict(
+          "Flow \(link.flow) creates nothing on \(gone.side.title): let it (create, live), or link \(survivor) by hand."
+        )
+      }
+      link.state = .ended
+      link.endedAt = now
+      link.reason = "\(gone) was deleted, and a person took \(survivor)"
+      changes.links = [link]
+      if var state = unit.records[survivor] {
+        state.apart = nil
+        changes.records = [state]
+      }
+      changes.settledPushes = unit.pushes.filter { $0.action != .create }.map(\.id)
+      changes.closedHolds = unit.holds.map(\.id)
+      changes.followUps = [.look(at: survivor, now: now, context.random)]
+      changes.history = [
+        Self.entry(
+          .resolved, link, rule: 14, "a person took \(survivor): \(gone.side.title)'s record is created anew", at: now)
+      ]
+    }
+    try await commit(changes)
   }
 
   // MARK: Forgetting
@@ -250,7 +298,7 @@ extension AdminAPI {
     }
   }
 
-  private static func entry(_ kind: HistoryEntry.Kind, _ link: Link, rule: Int, _ sentence: String, at time: Timestamp)
+  static func entry(_ kind: HistoryEntry.Kind, _ link: Link, rule: Int, _ sentence: String, at time: Timestamp)
     -> HistoryEntry
   {
     HistoryEntry(

@@ -85,7 +85,7 @@ extension AdminAPI {
     let now = context.clock.now
     var changes = Changes()
     changes.closedHolds = [hold.id]
-    changes.followUps = [Self.look(at: record, now: now, context.random)]
+    changes.followUps = [.look(at: record, now: now, context.random)]
     try await commit(changes)
     core.engine.notify(record)
     return .json(["id": .number(JSONNumber(hold.id)), "state": "retrying"])
@@ -103,23 +103,21 @@ extension AdminAPI {
 
   /// An entry by the store's number, or by the id of the one record it is about.
   func find(_ kind: Hold.Kind, _ text: String) async throws(AdminError) -> Hold {
-    let what = kind == .conflict ? "conflict" : "parked entry"
+    let what =
+      switch kind {
+      case .parked: "parked entry"
+      case .conflict: "conflict"
+      case .deletion: "held delete"
+      }
     if let id = Int64(text) {
       let found = try await reading { () async throws(StoreError) in try await store.hold(id) }
-      if let found, found.kind == kind { return found }
+      if let found, found.kind == kind, kind == .parked || found.state == .open { return found }
     }
     let query = ListQuery(record: text, limit: 2)
     let found = try await reading { () async throws(StoreError) in try await store.holds(kind, query) }.items
     guard let hold = found.first else { throw .notFound("There is no \(what) \(text).") }
     guard found.count == 1 else { throw .conflict("Several entries are about \(text): name one by its number.") }
     return hold
-  }
-
-  /// An event that asks for nothing but a look at a record.
-  static func look(at record: RecordKey, now: Timestamp, _ random: RandomSource) -> NewEvent {
-    NewEvent(
-      side: record.side, eventID: "look:\(random.idempotencyKey())", type: "record.look", kind: .seen, origin: .person,
-      record: record.id, body: [], receivedAt: now)
   }
 
   static func json(_ link: Link) -> JSONValue {

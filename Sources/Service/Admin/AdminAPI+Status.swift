@@ -61,7 +61,12 @@ extension AdminAPI {
 
   func resume(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let side = try self.side(call)
-    try await reading { () async throws(StoreError) in try await store.setValue(nil, for: SideGate.pauseName(side)) }
+    try await reading { () async throws(StoreError) in
+      try await store.setValue(nil, for: SideGate.pauseName(side))
+      try await store.setValue(nil, for: SideGate.alarmName(side))
+      // What went back in time until now is known to whoever resumes.
+      try await store.setValue(context.clock.now.rfc3339, for: SideGate.restoredName(side))
+    }
     context.gate(side).resume()
     core.engine.resumed()
     return .json(["side": .string(side.rawValue), "state": "up", "at": .string(context.clock.now.rfc3339)])
@@ -95,16 +100,20 @@ extension AdminAPI {
 extension SideGate {
   /// Under this name the store keeps a person's pause, so that it outlives a restart.
   static func pauseName(_ side: Side) -> String { "pause.\(side.rawValue)" }
+  /// Under this one the service's own pause that a person lifts.
+  static func alarmName(_ side: Side) -> String { "alarm.\(side.rawValue)" }
+  /// Under this one when a person last resumed the side.
+  static func restoredName(_ side: Side) -> String { "resumed.\(side.rawValue)" }
 }
 
 extension SideGate.Pause {
   /// As the store keeps it: the time, a blank, the reason.
   var kept: String { "\(since.rfc3339) \(reason)" }
 
-  init(kept: String, now: Timestamp) {
+  init(kept: String, byPerson: Bool = true, now: Timestamp) {
     let parts = kept.split(separator: " ", maxSplits: 1)
     self.init(
-      byPerson: true, reason: parts.count == 2 ? String(parts[1]) : "by a person",
+      byPerson: byPerson, reason: parts.count == 2 ? String(parts[1]) : "by a person",
       since: parts.first.flatMap { Timestamp(rfc3339: String($0)) } ?? now)
   }
 }

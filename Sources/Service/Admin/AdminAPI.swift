@@ -108,6 +108,11 @@ struct AdminRoute: Sendable {
       "conflicts/{id}", ["GET": { (api, call) async throws(AdminError) in try await api.hold(.conflict, call) }]),
     AdminRoute(
       "conflicts/{id}/resolve", ["POST": { (api, call) async throws(AdminError) in try await api.resolve(call) }]),
+    AdminRoute("deletes", ["GET": { (api, call) async throws(AdminError) in try await api.holds(.deletion, call) }]),
+    AdminRoute(
+      "deletes/approve", ["POST": { (api, call) async throws(AdminError) in try await api.approveDeletes(call) }]),
+    AdminRoute(
+      "deletes/reject", ["POST": { (api, call) async throws(AdminError) in try await api.rejectDeletes(call) }]),
     AdminRoute("forget", ["POST": { (api, call) async throws(AdminError) in try await api.forget(call) }]),
     AdminRoute("history", ["GET": { (api, call) async throws(AdminError) in try await api.history(call) }]),
   ]

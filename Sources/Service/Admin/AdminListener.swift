@@ -59,6 +59,7 @@ public final class AdminListener: Sendable {
       gauges.oldestSeconds = counts.oldestPending.map { max(0, context.clock.now.since($0).seconds) } ?? 0
       gauges.parked = counts.openHolds[.parked] ?? 0
       gauges.conflicts = counts.openHolds[.conflict] ?? 0
+      gauges.heldDeletes = counts.openHolds[.deletion] ?? 0
       gauges.links = counts.activeLinks
     } catch {
       return .problem(503, detail: "\(error)", headers: ["Retry-After": "5"])

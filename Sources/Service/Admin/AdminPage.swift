@@ -38,7 +38,7 @@ enum AdminPage {
     body += table(
       "Work", ["Waiting", "Oldest, seconds", "Parked", "Conflicts", "Held deletes"],
       [["inbox", "oldest_seconds", "parked", "conflicts", "held_deletes"].map { text(status[$0]) }])
-    for (title, path) in [("Parked", "parked"), ("Conflicts", "conflicts")] {
+    for (title, path) in [("Parked", "parked"), ("Conflicts", "conflicts"), ("Held deletes", "deletes")] {
       let names = ["id", "flow", "invoiced_id", "pms_id", "property", "reason", "next", "at"]
       body += table(title, names, rows(await get(path + "?limit=50"), names))
     }

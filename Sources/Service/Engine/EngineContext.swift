@@ -11,6 +11,7 @@ import Synchronization
 final class EngineContext: Sendable {
   let store: any Store
   let gates: [Side: SideGate]
+  let deletions: DeletionKeeper
   let clock: any ServiceClock
   let random: RandomSource
   let metrics: Metrics
@@ -34,6 +35,7 @@ final class EngineContext: Sendable {
     settings: EngineSettings, clock: any ServiceClock, random: RandomSource, metrics: Metrics, logger: Logger
   ) {
     self.store = store
+    deletions = DeletionKeeper(store: store)
     self.clock = clock
     self.random = random
     self.metrics = metrics

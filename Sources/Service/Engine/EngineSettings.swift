@@ -21,6 +21,7 @@ public struct EngineSettings: Sendable {
   public var giveUp: Duration = .seconds(48 * 3600)
   public var breakerFailures = 5
   public var breakerProbe: Duration = .seconds(10)
+  public var deletions = DeletionLimits()
   public var loopPushes = 20
   public var loopWindow: Duration = .seconds(600)
   public var confirm: Duration = .seconds(60)

@@ -54,7 +54,7 @@ struct MappingReview {
         guard try await isPlannedOtherwise(link, mapping) else { continue }
         let key = link.key(on: .invoiced)
         keys.append(key)
-        changes.followUps.append(AdminAPI.look(at: key, now: context.clock.now, context.random))
+        changes.followUps.append(.look(at: key, now: context.clock.now, context.random))
       }
       if !keys.isEmpty { _ = try await context.store.commit(changes) }
       notify(keys)

@@ -21,6 +21,8 @@ final class SideGate: Sendable {
     var waiters: [CheckedContinuation<Void, Never>] = []
     var personPause: Pause?
     var ownPause: Pause?
+    /// The service's own, and for a person to lift: a side that answers may be what is wrong with it (rule 5).
+    var alarm: Pause?
     var isOpen = false
     var openedReason = ""
     var openedAt: Timestamp?
@@ -66,21 +68,21 @@ final class SideGate: Sendable {
     for waiter in next { waiter.resume() }
   }
 
-  var isClosed: Bool { state.withLock { $0.personPause != nil || $0.ownPause != nil || $0.isOpen } }
+  var isClosed: Bool { state.withLock { $0.isClosed } }
 
   /// Why calls are not let through now; nil when they are.
   var closedReason: String? {
     state.withLock { state in
       if let pause = state.personPause { return "\(side.title) is paused: \(pause.reason)" }
+      if let pause = state.alarm { return "\(side.title) is paused: \(pause.reason)" }
       if let pause = state.ownPause { return "\(side.title) is paused: \(pause.reason)" }
       if state.isOpen { return "\(side.title) is down: \(state.openedReason)" }
       return nil
     }
   }
 
-  /// Whether calls are not let through now.
-
-  var pause: Pause? { state.withLock { $0.personPause ?? $0.ownPause } }
+  var pause: Pause? { state.withLock { $0.personPause ?? $0.alarm ?? $0.ownPause } }
+  var isAlarmed: Bool { state.withLock { $0.alarm != nil } }
   var isBreakerOpen: Bool { state.withLock { $0.isOpen } }
   /// Whether a probe can lift what closes the gate.
   var needsProbe: Bool { state.withLock { $0.isOpen || $0.ownPause != nil } }
@@ -95,9 +97,13 @@ final class SideGate: Sendable {
   /// A person's pause of an earlier run.
   func restore(_ pause: Pause) { change { $0.personPause = pause } }
 
+  /// Pauses the side until a person resumes it.
+  func raiseAlarm(_ pause: Pause) { change { $0.alarm = pause } }
+
   func resume() {
     change { state in
       state.personPause = nil
+      state.alarm = nil
       state.reopen()
     }
   }
@@ -108,7 +114,7 @@ final class SideGate: Sendable {
   private func change(_ body: (inout State) -> Void) {
     state.withLock { state in
       body(&state)
-      let isClosed = state.personPause != nil || state.ownPause != nil || state.isOpen
+      let isClosed = state.isClosed
       let isNoted = state.closures.last.map { $0.end == nil } ?? false
       if isClosed, !isNoted {
         state.closures.append(Closure(start: clock.now, end: nil))
@@ -260,6 +266,8 @@ final class SideGate: Sendable {
 }
 
 extension SideGate.State {
+  fileprivate var isClosed: Bool { personPause != nil || alarm != nil || ownPause != nil || isOpen }
+
   /// Those that there is room for now.
   fileprivate mutating func admitted() -> [CheckedContinuation<Void, Never>] {
     guard free > 0, !waiters.isEmpty else { return [] }

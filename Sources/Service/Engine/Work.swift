@@ -37,6 +37,8 @@ struct Work {
   var fresh: Set<Side> = []
   /// Holds that this planning found to be still true.
   var confirmedHolds: Set<Int64> = []
+  /// Deletes that are held no more; the guard is told when that is durable.
+  var released: [Hold] = []
   /// How many writes this unit has made.
   var writes = 0
   /// How often the target was changed meanwhile, and how often it was not there.

@@ -79,10 +79,11 @@ extension Worker {
   /// Observes the partner where it was never seen, and ends the link where a record is gone; false when there is nothing to sync.
   private func bothAlive(_ work: inout Work) async throws(Interruption) -> Bool {
     for side in Side.allCases {
+      guard let known = work.link?.key(on: side) else { return false }
+      if work.records[known]?.last == nil && work.records[known]?.presence != .gone { try await fetch(known, &work) }
+      // A fetch may have found a merge, which moves the link.
       guard let link = work.link, link.state == .active else { return false }
-      let key = link.key(on: side)
-      if work.records[key]?.last == nil && work.records[key]?.presence != .gone { try await fetch(key, &work) }
-      if work.records[key]?.presence == .gone {
+      if work.records[link.key(on: side)]?.presence == .gone {
         try await recordGone(side, &work)
         return false
       }

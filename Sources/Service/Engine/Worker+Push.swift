@@ -186,7 +186,7 @@ extension Worker {
   }
 
   /// Whether a write that failed this way may have happened all the same.
-  private static func mayHaveBeenDone(_ error: ConnectorError) -> Bool {
+  static func mayHaveBeenDone(_ error: ConnectorError) -> Bool {
     switch error {
     case .unanswered, .unreadable, .cancelled: true
     case .notSent: false

@@ -54,9 +54,12 @@ struct Worker: Sendable {
     if work.records[work.key] == nil, work.events.contains(where: { $0.key == work.key }) {
       try await observe(work.key, &work)
     }
+    if try await carryOutMerges(&work) { return }
     wakeSleepingLink(&work)
     if work.link?.state == .active {
       try await syncLink(&work)
+    } else if let link = work.link, link.state == .asleep {
+      sleepOn(link, &work)
     } else {
       try await admit(&work)
     }
@@ -72,6 +75,15 @@ struct Worker: Sendable {
     work.set(link)
   }
 
+  /// A sleeping link's survivor isn't matched or created anew; where it goes too, there is nothing to wake up for.
+  private func sleepOn(_ link: Link, _ work: inout Work) {
+    if Side.allCases.allSatisfy({ work.records[link.key(on: $0)]?.presence == .gone }) {
+      end(link, apart: nil, side: work.key.side, "both records are gone; the link ended", &work)
+    } else {
+      work.outcome = (.done, "the link sleeps: \(link.reason ?? "a record is gone")")
+    }
+  }
+
   /// Everything is done: the events are, and holds that are no longer true are closed.
   private func finish(_ work: inout Work) async throws(Interruption) {
     closeStaleHolds(&work)
@@ -85,7 +97,11 @@ struct Worker: Sendable {
         EventOutcome(
           id: event.id, state: work.outcome.state, attempts: event.attempts + 1, reason: work.outcome.reason, at: now))
     }
+    try await takeUpHeldEvents(&work)
+    let followed = work.changes.followUps.compactMap { event in event.record.map { RecordKey(event.side, $0) } }
     try await commit(&work)
+    do throws(StoreError) { try await release(work) } catch { throw .store(error) }
+    if !followed.isEmpty { wake(.now(followed)) }
     if work.writes > 0 {
       for event in work.events {
         context.metrics.lag(event.event.side, now.since(event.event.receivedAt))
@@ -95,8 +111,9 @@ struct Worker: Sendable {
 
   func closeStaleHolds(_ work: inout Work) {
     let stale = work.holds.filter { hold in
-      hold.kind != .deletion && !work.confirmedHolds.contains(hold.id) && hold.id != 0
+      !work.confirmedHolds.contains(hold.id) && hold.id != 0
     }
+    work.released += stale.filter { $0.kind == .deletion }
     work.changes.closedHolds += stale.map(\.id)
     work.holds.removeAll { hold in stale.contains { $0.id == hold.id } }
   }
@@ -146,6 +163,7 @@ struct Worker: Sendable {
         metadata: detail.merging([LogKey.record: "\(work.key)"]) { $1 })
     }
     _ = try await context.store.commit(work.changes)
+    try await release(work)
     if let due { wake(.at(due)) }
   }
 
@@ -192,7 +210,7 @@ struct Worker: Sendable {
       let holds = try await context.store.unit(of: key).holds.filter { $0.cause == .rejected && $0.state == .open }
       guard !holds.isEmpty else { continue }
       work.changes.closedHolds += holds.map(\.id)
-      work.changes.followUps.append(AdminAPI.look(at: key, now: now, context.random))
+      work.changes.followUps.append(NewEvent.look(at: key, now: now, context.random))
       wake(.blocked(key))
     }
   }
@@ -252,14 +270,17 @@ struct Worker: Sendable {
 
   /// Files a hold and stops; one that is filed for the same basis stays as it is (rule 20).
   func park(
-    _ work: inout Work, _ cause: Hold.Cause, row: PropertyPair? = nil, basis: String, reason: String, nextStep: String
+    _ work: inout Work, _ cause: Hold.Cause, row: PropertyPair? = nil, about key: RecordKey? = nil, basis: String,
+    reason: String, nextStep: String
   ) -> Interruption {
     if let filed = work.holds.first(where: { $0.cause == cause && $0.row == row?.key && $0.basis == basis }) {
       work.confirmedHolds.insert(filed.id)
       closeStaleHolds(&work)
       return filed.state == .discarded ? .parked(.done, reason: reason) : .parked(.parked, reason: reason)
     }
-    work.changes.holds.append(hold(work, .parked, cause, row: row, basis: basis, reason: reason, nextStep: nextStep))
+    var filed = hold(work, .parked, cause, row: row, basis: basis, reason: reason, nextStep: nextStep)
+    if let key { filed.record = key }
+    work.changes.holds.append(filed)
     work.note(
       .parked, side: work.key.side, property: row?.path(on: work.key.side).description, rule: 20, reason, at: now)
     return .parked(.parked, reason: reason)

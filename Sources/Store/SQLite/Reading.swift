@@ -101,6 +101,10 @@ extension Database {
     try first("SELECT \(Link.columns) FROM link WHERE id = ?", [.int(id)], Link.init)
   }
 
+  func activeLinks(in flow: String) throws -> Int {
+    try first("SELECT count FROM active_links WHERE flow = ?", [.text(flow)]) { $0.number(0) } ?? 0
+  }
+
   func hold(_ id: Int64) throws -> Hold? {
     try first("SELECT \(Hold.columns) FROM hold WHERE id = ?", [.int(id)], Hold.init)
   }

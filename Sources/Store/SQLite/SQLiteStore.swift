@@ -139,6 +139,9 @@ public final class SQLiteStore: Store, Sendable {
   }
   public func unsettledPushes() async throws(StoreError) -> [Push] { try readers.read { try $0.unsettledPushes() } }
   public func link(_ id: Int64) async throws(StoreError) -> Link? { try readers.read { try $0.link(id) } }
+  public func activeLinks(in flow: String) async throws(StoreError) -> Int {
+    try readers.read { try $0.activeLinks(in: flow) }
+  }
   public func hold(_ id: Int64) async throws(StoreError) -> Hold? { try readers.read { try $0.hold(id) } }
   public func record(_ key: RecordKey) async throws(StoreError) -> RecordState? {
     try readers.read { try $0.record(key) }

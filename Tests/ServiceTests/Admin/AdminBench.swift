@@ -39,12 +39,19 @@ final class AdminBench: Sendable {
   /// For commands: names the port that the admin listener got.
   var configurationFile: String { directory + "/customer-sync.yaml" }
 
-  static func start(hasToken: Bool = true, in directory: String? = nil) async throws -> AdminBench {
+  /// - Parameters:
+  ///   - flow: More lines of the flow.
+  ///   - settings: More lines of the configuration.
+  static func start(
+    hasToken: Bool = true, in directory: String? = nil, sandbox known: RunningSandbox? = nil, flow: String = "",
+    settings: String = ""
+  ) async throws -> AdminBench {
     var options = SandboxOptions()
     options.retryWebhooks(after: .milliseconds(50))
-    let sandbox = try await Sandbox.start(options)
+    let sandbox: RunningSandbox
+    if let known { sandbox = known } else { sandbox = try await Sandbox.start(options) }
     let place = try directory ?? Self.directory()
-    return try await AdminBench(place, sandbox, hasToken)
+    return try await AdminBench(place, sandbox, hasToken, mapping + flow, settings)
   }
 
   static func directory() throws -> String {
@@ -53,21 +60,23 @@ final class AdminBench: Sendable {
     return place
   }
 
-  private init(_ directory: String, _ sandbox: RunningSandbox, _ hasToken: Bool) async throws {
+  private init(
+    _ directory: String, _ sandbox: RunningSandbox, _ hasToken: Bool, _ text: String, _ settings: String
+  ) async throws {
     self.directory = directory
     self.sandbox = sandbox
     self.hasToken = hasToken
     loop = try EventLoop()
     client = try HTTPClient(loop: loop)
-    try Self.mapping.write(toFile: directory + "/mapping.yaml", atomically: true, encoding: .utf8)
+    try text.write(toFile: directory + "/mapping.yaml", atomically: true, encoding: .utf8)
     let file = directory + "/customer-sync.yaml"
     let urls = (invoiced: sandbox.invoiced.url, pms: sandbox.pms.url)
-    try Self.configuration(urls, admin: 0, hasToken).write(toFile: file, atomically: true, encoding: .utf8)
+    try (Self.configuration(urls, admin: 0, hasToken) + settings).write(toFile: file, atomically: true, encoding: .utf8)
     let configuration = try #require(Configuration.load(file: file, environment: [:]).0)
     let mapping = try #require(MappingLoader.load(configuration.mapping).0)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     service = try await SyncService.start(configuration, mapping: mapping, logger: logger)
-    try Self.configuration(urls, admin: service.adminPort, hasToken)
+    try (Self.configuration(urls, admin: service.adminPort, hasToken) + settings)
       .write(toFile: file, atomically: true, encoding: .utf8)
     let target = "http://127.0.0.1:\(service.publicPort)"
     _ = try await send(
@@ -134,8 +143,10 @@ final class AdminBench: Sendable {
   }
 
   /// Runs `body` and takes everything down after it.
-  static func with(hasToken: Bool = true, _ body: (AdminBench) async throws -> Void) async throws {
-    let bench = try await start(hasToken: hasToken)
+  static func with(
+    hasToken: Bool = true, flow: String = "", settings: String = "", _ body: (AdminBench) async throws -> Void
+  ) async throws {
+    let bench = try await start(hasToken: hasToken, flow: flow, settings: settings)
     do {
       try await body(bench)
       await bench.stop()

@@ -279,7 +279,7 @@ final class EngineBench: Sendable {
   /// Looks at a record as a person's retry or a listing would let it.
   func look(_ side: Side, _ id: String) async throws {
     let key = RecordKey(side, RecordID(id))
-    _ = try await store.append(AdminAPI.look(at: key, now: clock.now, context.random))
+    _ = try await store.append(NewEvent.look(at: key, now: clock.now, context.random))
     engine.notify(key)
     try await pass()
   }
