@@ -61,7 +61,7 @@ extension AdminAPI {
   }
 
   func holds(_ kind: Hold.Kind, _ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let query = try call.listQuery(states: ["open", "discarded"])
+    let query = try call.listQuery(states: ["open", "discarded", "approved"])
     let listing = try await reading { () async throws(StoreError) in try await store.holds(kind, query) }
     return .json(Self.list(listing.items.map { Self.json($0) }, listing.next))
   }
