@@ -10,10 +10,22 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
   case refused(Side, status: Int, message: String, property: String?, retryAfter: Int?)
   /// A 2xx that makes no sense (no JSON, no id, over the limit).
   case unreadable(Side, String)
+  /// We didn't send it, because the side is known to refuse it: `reason` says what is wrong with `property`, or with
+  /// the record as a whole. No word of the side's about how it is.
+  case unsendable(Side, property: String?, reason: String)
+  /// We didn't send it, because the record was changed since it was read.
+  case overtaken(Side)
   /// The call was cancelled; a write may have been done.
   case cancelled
 
-  public var status: Int? { if case .refused(_, let status, _, _, _) = self { status } else { nil } }
+  /// What the side answered; an overtaken write counts as the 412 that `If-Match` would have brought.
+  public var status: Int? {
+    switch self {
+    case .refused(_, let status, _, _, _): status
+    case .overtaken: 412
+    case .notSent, .unanswered, .unreadable, .unsendable, .cancelled: nil
+    }
+  }
 
   public var description: String {
     switch self {
@@ -22,6 +34,8 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
     case .refused(let side, let status, let message, _, _):
       "\(side.title) answered \(status)\(message.isEmpty ? "" : ": \(message)")"
     case .unreadable(let side, let reason): "\(side.title)'s answer can't be read: \(reason)"
+    case .unsendable(let side, _, let reason): "nothing was sent to \(side.title): \(reason)"
+    case .overtaken(let side): "nothing was sent to \(side.title): the record was changed since it was read"
     case .cancelled: "the call was cancelled"
     }
   }

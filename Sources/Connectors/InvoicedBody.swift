@@ -24,9 +24,7 @@ struct InvoicedFilter {
       return
     default: break
     }
-    throw .refused(
-      .invoiced, status: 400, message: "not sent: Invoiced can't find customers by '\(path)'", property: "\(path)",
-      retryAfter: nil)
+    throw .unsendable(.invoiced, property: "\(path)", reason: "it can't find customers by '\(path)'")
   }
 
   private static func isKeyByte(_ byte: UInt8) -> Bool {
@@ -99,6 +97,6 @@ enum InvoicedBody {
   }
 
   private static func refusal(of path: JSONPath, _ reason: String) -> ConnectorError {
-    .refused(.invoiced, status: 400, message: "not sent: \(reason)", property: "\(path)", retryAfter: nil)
+    .unsendable(.invoiced, property: "\(path)", reason: reason)
   }
 }

@@ -11,18 +11,9 @@ extension RecordID {
 extension String {
   func pathSegment(_ side: Side, as name: String) throws(ConnectorError) -> String {
     if isEmpty || self == "." || self == ".." {
-      throw .refused(
-        side, status: 400, message: "not sent: \(name) '\(self)' can't stand in a URL", property: nil, retryAfter: nil)
+      throw .unsendable(side, property: nil, reason: "\(name) '\(self)' can't stand in a URL")
     }
     return PercentEncoding.encode(self)
-  }
-}
-
-extension ConnectorError {
-  /// As the side itself would answer to `If-Match`.
-  static func overtaken(_ side: Side) -> ConnectorError {
-    .refused(
-      side, status: 412, message: "not sent: the record was changed since it was read", property: nil, retryAfter: nil)
   }
 }
 

@@ -119,7 +119,8 @@ struct InvoicedConnectorTests {
     let error = await failure { () throws(ConnectorError) in
       try await InvoicedConnector.make(transport).find(path(property), "x")
     }
-    #expect(error?.status == 400)
+    #expect(
+      error == .unsendable(.invoiced, property: property, reason: "it can't find customers by '\(property)'"))
     #expect(transport.asked.isEmpty)
   }
 
@@ -261,7 +262,10 @@ struct InvoicedConnectorTests {
     let created = await failure { () throws(ConnectorError) in
       try await connector.create(.object(JSONObject([(key: key, value: "x")])), idempotencyKey: "key-123456")
     }
-    #expect(updated?.status == 400 && created?.status == 400)
+    for error in [updated, created] {
+      #expect(error?.description == "nothing was sent to Invoiced: '\(key)' is read-only on Invoiced")
+      #expect(error?.status == nil, "Invoiced answered nothing")
+    }
     #expect(transport.asked.isEmpty)
     #expect(connector.misfits(in: [set(key, "x")]).count == 1)
   }

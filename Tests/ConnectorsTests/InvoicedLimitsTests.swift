@@ -59,7 +59,7 @@ struct InvoicedLimitsTests {
       try await InvoicedConnector.make(transport).update(
         [set("metadata.more", "v")], of: observed(.invoiced, "7", ["id": 7]), idempotencyKey: "key-123456")
     }
-    guard case .refused(_, 400, _, "metadata", _) = error else {
+    guard case .unsendable(_, "metadata", _) = error else {
       Issue.record("\(String(describing: error))")
       return
     }

@@ -33,7 +33,7 @@ struct PMSRecordTests {
     let error = await failure { () throws(ConnectorError) in
       try await PMSConnector.make(transport).fetch(RecordID(id))
     }
-    #expect(error?.status == 400)
+    #expect(error == .unsendable(.pms, property: nil, reason: "the id '\(id)' can't stand in a URL"))
     #expect(transport.asked.isEmpty)
   }
 

@@ -179,9 +179,9 @@ extension Worker {
     let what = push.properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ")
     let named = error.property.map { ", naming '\($0)'" } ?? ""
     return park(
-      &work, .rejected, basis: what,
+      &work, error.cause, basis: what,
       reason:
-        "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was sent",
+        "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was due",
       nextStep: "correct the value on one side (it is tried again by itself then), or: customer-sync parked retry ID")
   }
 
@@ -189,7 +189,7 @@ extension Worker {
   static func mayHaveBeenDone(_ error: ConnectorError) -> Bool {
     switch error {
     case .unanswered, .unreadable, .cancelled: true
-    case .notSent: false
+    case .notSent, .unsendable, .overtaken: false
     case .refused(_, let status, _, _, _): status >= 500 || status == 408
     }
   }
@@ -206,7 +206,7 @@ extension Push {
 
 extension Hold {
   /// Filed for what was to be sent: the same is not sent again.
-  var isRejection: Bool { cause == .rejected || cause == .gaveUp }
+  var isRejection: Bool { cause == .rejected || cause == .gaveUp || cause == .misfit }
 }
 
 extension ConnectorError {
@@ -214,10 +214,19 @@ extension ConnectorError {
   var isPassing: Bool {
     switch self {
     case .notSent, .unanswered, .unreadable, .cancelled: true
+    case .unsendable, .overtaken: false
     case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
     }
   }
 
   /// The property that a refusal names.
-  var property: String? { if case .refused(_, _, _, let property, _) = self { property } else { nil } }
+  var property: String? {
+    switch self {
+    case .refused(_, _, _, let property, _), .unsendable(_, let property, _): property
+    case .notSent, .unanswered, .unreadable, .overtaken, .cancelled: nil
+    }
+  }
+
+  /// What work that fails of it is parked for: our own refusal is the record's misfit.
+  var cause: Hold.Cause { if case .unsendable = self { .misfit } else { .rejected } }
 }

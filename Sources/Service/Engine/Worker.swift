@@ -137,7 +137,7 @@ struct Worker: Sendable {
       wake(.blocked(work.key))
     case .refusal(let error):
       let parked = park(
-        &work, .rejected, basis: "\(error)", reason: "\(work.key): \(error)",
+        &work, error.cause, basis: "\(error)", reason: "\(work.key): \(error)",
         nextStep: "put right what is named, then: customer-sync parked retry ID")
       guard case .parked(let kind, reason: let why) = parked else { return }
       (state, reason) = (kind, why)

@@ -125,6 +125,31 @@ struct FailureTests {
     }
   }
 
+  @Test("what we refuse to send ourselves is a misfit of the record, and never counts against the side")
+  func unsendable() async throws {
+    try await EngineBench.run { bench in
+      let pairs = try await pairs(bench, 6)
+      for pair in pairs {
+        var metadata = try #require(bench.record(.invoiced, pair.invoiced)["metadata"]?.object)
+        for number in metadata.count..<10 { metadata["k\(number)"] = "v" }
+        try bench.change(.invoiced, pair.invoiced, ["metadata": .object(metadata)])
+      }
+      try await bench.pass(.seconds(10))
+      let before = bench.invoiced.stats.requests("PATCH")
+      for pair in pairs {
+        try bench.change(.pms, pair.pms, ["segment": "north"])
+        try await bench.pass()
+      }
+      #expect(bench.context.gate(.invoiced).closedReason == nil)
+      #expect(bench.invoiced.stats.requests("PATCH") == before)
+      let holds = try await bench.holds()
+      #expect(holds.map(\.cause) == pairs.map { _ in .misfit })
+      for hold in holds {
+        #expect(hold.reason.hasPrefix("nothing was sent to Invoiced: metadata takes 10 keys, and this makes 11"))
+      }
+    }
+  }
+
   @Test("409 on create: matched again, parked if nothing is found", arguments: [true, false])
   func collision(isThere: Bool) async throws {
     try await EngineBench.run { bench in
