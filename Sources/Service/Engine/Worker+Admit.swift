@@ -110,8 +110,10 @@ extension Worker {
         if !found.contains(where: { $0.key == hit.key }) { found.append(hit) }
       }
     }
+    let former = try await formerPartners(of: seen.key)
     var candidates: [Candidate] = []
-    for other in found {
+    // A reference that an ended link left behind says nothing of the record that has the id now (rule 14).
+    for other in found where !former.contains(other.key.id) {
       candidates.append(
         Candidate(
           observation: other, obstacle: try await obstacle(other, flow), by: "the stored reference",
@@ -119,6 +121,19 @@ extension Worker {
           rivals: flow.reference(in: other.record, on: side.other).map { [RecordKey(side, $0)] } ?? []))
     }
     return candidates
+  }
+
+  /// The records that this one's ended links were with.
+  private func formerPartners(of key: RecordKey) async throws(Interruption) -> Set<RecordID> {
+    var query = ListQuery(limit: 1000)
+    query.side = key.side
+    query.record = key.id.text
+    query.state = Link.State.ended.rawValue
+    do throws(StoreError) {
+      return Set(try await context.store.links(query).items.map { $0.id(on: key.side.other) })
+    } catch {
+      throw .store(error)
+    }
   }
 
   private func byKey(_ key: MatchKey, _ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption)

@@ -98,6 +98,55 @@ struct AbsenceTests {
     }
   }
 
+  /// Tells that records are deleted, which their side confirms until it is let go.
+  private func pretend(_ scene: DeleteScene, _ ids: [String]) async throws {
+    try await scene.bench.fail("invoiced", next: 1_000_000, status: 404)
+    for id in ids {
+      let record = try #require(scene.record("invoiced", id))
+      let body: JSONValue = [
+        "id": .string("gone-\(id)"), "timestamp": 1_767_607_200, "type": "customer.deleted", "data": ["object": record],
+      ]
+      #expect(try await scene.webhook(body) == 200)
+    }
+    try await scene.rest()
+    try await scene.bench.fail("invoiced", next: 0, status: 404)
+  }
+
+  @Test("a held delete whose record is there again is dropped by itself")
+  func reappears() async throws {
+    try await DeleteScene.with(DeleteScene.policy("propagate")) { scene in
+      let pairs = try await scene.links(6)
+      try await pretend(scene, pairs.map(\.invoiced))
+      let held = try await scene.bench.items("deletes").compactMap { $0["invoiced_id"]?.string }
+      #expect(held.count == 3 && scene.records == (6, 3))
+      for id in held { try await scene.look("invoiced", id) }
+      _ = try await scene.bench.wait { try await scene.bench.items("deletes").isEmpty ? true : nil }
+      try await scene.rest()
+      #expect(try await scene.bench.items("links?state=active").count == 3)
+      #expect(try await scene.bench.items("events?state=held").isEmpty)
+      try scene.bench.sandbox.invoiced.update(held[0], ["notes": "on"])
+      try await scene.rest()
+      #expect(scene.bench.sandbox.pms.system.customers.contains { $0["notes"] == "on" })
+    }
+  }
+
+  @Test("a later version under a deleted id is a new record: matched by keys, never by the old link")
+  func oldID() async throws {
+    try await DeleteScene.with("") { scene in
+      let pair = try await scene.links(1)[0]
+      try await pretend(scene, [pair.invoiced])
+      #expect(try await scene.link(state: "ended")["pms_id"]?.string == pair.pms)
+      _ = try await scene.bench.send(
+        "POST", scene.bench.sandbox.invoiced.url + "/_sandbox/clock", ["advance": 60])
+      try scene.bench.sandbox.invoiced.update(pair.invoiced, ["name": "New", "number": "NEW-1"])
+      let link = try await scene.link(state: "active")
+      try await scene.rest()
+      #expect(link["invoiced_id"]?.string == pair.invoiced && link["pms_id"]?.string != pair.pms)
+      #expect(scene.record("pms", pair.pms)?["name"] == "N1")
+      #expect(scene.record("pms", link["pms_id"]?.string ?? "")?["name"] == "New")
+    }
+  }
+
   @Test("records that went back in time are parked; many of them pause their side until a person resumes it")
   func backInTime() async throws {
     try await DeleteScene.with("") { scene in

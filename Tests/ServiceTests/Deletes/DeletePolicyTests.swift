@@ -150,6 +150,20 @@ import Testing
     }
   }
 
+  @Test("`on_leave: delete` deletes the other record, unless it was edited")
+  func onLeave() async throws {
+    try await DeleteScene.with("    on_leave: delete\n") { scene in
+      let pairs = try await scene.links(2)
+      try scene.bench.sandbox.pms.update(pairs[1].pms, ["name": "Edited"], silent: true)
+      for pair in pairs { try scene.bench.sandbox.invoiced.update(pair.invoiced, ["type": "person"]) }
+      _ = try await scene.link(state: "ended")
+      let conflict = try await scene.bench.wait { try await scene.bench.items("conflicts").first }
+      #expect(conflict["pms_id"]?.string == pairs[1].pms && conflict["cause"] == "deleted_against_edit")
+      try await scene.rest()
+      #expect(scene.records == (2, 1))
+    }
+  }
+
   @Test("`live` below `all` holds a delete back, visibly")
   func heldBack() async throws {
     try await DeleteScene.with(DeleteScene.policy("propagate") + "    live: creates\n") { scene in
