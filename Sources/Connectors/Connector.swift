@@ -44,11 +44,30 @@ public protocol Connector: Sendable {
   ///   - id: Only those about this record. After a merge the absorbed one's answer under the survivor's id.
   ///   - type: Only those of this type, such as `customer.merged`.
   func events(since: Timestamp, relatedTo id: RecordID?, type: String?) async throws(ConnectorError) -> [JSONValue]?
+
+  /// One page of the events of customers since a moment, oldest first, from `cursor` on; nil where the side can't list
+  /// them.
+  func eventPage(since: Timestamp, cursor: ListCursor?) async throws(ConnectorError) -> EventPage?
 }
 
 extension Connector {
   public func events(since: Timestamp, relatedTo id: RecordID?) async throws(ConnectorError) -> [JSONValue]? {
     try await events(since: since, relatedTo: id, type: nil)
+  }
+
+  public func eventPage(since: Timestamp, cursor: ListCursor?) async throws(ConnectorError) -> EventPage? {
+    try await events(since: since, relatedTo: nil).map { EventPage(events: $0, next: nil) }
+  }
+}
+
+public struct EventPage: Sendable {
+  /// As a webhook would bring them.
+  public var events: [JSONValue]
+  public var next: ListCursor?
+
+  public init(events: [JSONValue], next: ListCursor?) {
+    self.events = events
+    self.next = next
   }
 }
 

@@ -120,11 +120,7 @@ public final class InvoicedConnector: Connector {
   public func events(
     since: Timestamp, relatedTo id: RecordID?, type: String?
   ) async throws(ConnectorError) -> [JSONValue]? {
-    var query = [(name: "start_date", value: String(since.wholeSeconds)), (name: "sort", value: "id asc")]
-    if let type { query.append((name: "filter[type]", value: type)) }
-    if let id { query.append((name: "related_to", value: "customer,\(id)")) }
-    query.append((name: "per_page", value: "100"))
-    var target: String? = client.root.target("/events", query)
+    var target: String? = firstEvents(since: since, relatedTo: id, type: type)
     var events: [JSONValue] = []
     var ids: Set<String> = []
     while let current = target {
@@ -137,7 +133,25 @@ public final class InvoicedConnector: Connector {
     return events
   }
 
+  public func eventPage(since: Timestamp, cursor: ListCursor?) async throws(ConnectorError) -> EventPage? {
+    let target = cursor?.text ?? firstEvents(since: since, relatedTo: nil, type: nil)
+    let (response, body) = try await client.get(target)
+    guard let page = body.array else { throw .unreadable(side, "it is no list of events") }
+    let next = page.isEmpty ? nil : try next(after: target, response)
+    return EventPage(
+      events: page.filter { $0["type"]?.string?.hasPrefix("customer.") ?? false }.map(\.withoutInvoicedTokens),
+      next: next == target ? nil : next.map { ListCursor(text: $0) })
+  }
+
   // MARK: Parts
+
+  private func firstEvents(since: Timestamp, relatedTo id: RecordID?, type: String?) -> String {
+    var query = [(name: "start_date", value: String(since.wholeSeconds)), (name: "sort", value: "id asc")]
+    if let type { query.append((name: "filter[type]", value: type)) }
+    if let id { query.append((name: "related_to", value: "customer,\(id)")) }
+    query.append((name: "per_page", value: "100"))
+    return client.root.target("/events", query)
+  }
 
   private func target(of id: RecordID) throws(ConnectorError) -> String {
     client.root.target(Self.collection + "/" + (try id.pathSegment(side)))

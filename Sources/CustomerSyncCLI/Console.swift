@@ -8,6 +8,8 @@ enum Console {
   static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
   /// To standard output, as it is.
   static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
+  /// To standard error, as it is, where `toError`.
+  static func write(_ text: String, toError: Bool) { write(text, to: toError ? STDERR_FILENO : STDOUT_FILENO) }
   static func message(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
   private static func write(_ text: String, to descriptor: Int32) {

@@ -12,6 +12,7 @@ public final class Metrics: Sendable {
   private struct State {
     var events: [Side: [EventOutcome: Int]] = [:]
     var pushes: [String: Int] = [:]
+    var taken: [Side: [Push.Action: Int]] = [:]
     var pushSeconds: [Side: Histogram] = [:]
     var lagSeconds: [Side: Histogram] = [:]
     var commitSeconds = Histogram(bounds: Histogram.seconds)
@@ -42,6 +43,7 @@ public final class Metrics: Sendable {
       let labels = #"side="\#(side.rawValue)",action="\#(action.rawValue)",outcome="\#(outcome.rawValue)""#
       state.pushes[labels, default: 0] += 1
       state.recent[side, default: Recent()].pushes.add(at: MinuteWindow.now)
+      if outcome == .ok { state.taken[side, default: [:]][action, default: 0] += 1 }
       if let duration {
         state.pushSeconds[side, default: Histogram(bounds: Histogram.seconds)].add(duration.seconds)
       }
@@ -70,6 +72,9 @@ public final class Metrics: Sendable {
       return (recent.events.count(at: second), recent.pushes.count(at: second), recent.lag.mean(at: second))
     }
   }
+
+  /// How many writes each side took since the start, by what was written.
+  func pushesTaken() -> [Side: [Push.Action: Int]] { state.withLock { $0.taken } }
 
   public func reconciled(at time: Timestamp) { state.withLock { $0.lastReconcile = time } }
 

@@ -103,6 +103,8 @@ extension EngineSettings {
     loopPushes = configuration.loopGuard.pushes
     loopWindow = configuration.loopGuard.window
     confirm = configuration.confirm
+    reconcileEvery = configuration.reconcile.every
+    reconcileFull = configuration.reconcile.full
     keepEvents = configuration.retention.events
     keepHistory = configuration.retention.history
   }

@@ -50,6 +50,18 @@ public protocol Store: Sendable {
   func records(on side: Side, after id: RecordID?, limit: Int) async throws(StoreError) -> [RecordState]
   func counts() async throws(StoreError) -> StoreCounts
 
+  // MARK: Walks over all records
+
+  /// The numbers that the store gave these records when they were first stored; they rise.
+  func numbers(of ids: [RecordID], on side: Side) async throws(StoreError) -> [RecordID: Int64]
+  /// The highest number given so far; 0 without records.
+  func newestNumber() async throws(StoreError) -> Int64
+  /// Records of a side that are known as alive, by number.
+  func alive(on side: Side, after number: Int64, upTo newest: Int64, limit: Int) async throws(StoreError)
+    -> [NumberedRecord]
+  /// How many pending events were received until then; all of them for nil.
+  func pendingEvents(receivedBy time: Timestamp?) async throws(StoreError) -> Int
+
   // MARK: Small things that are kept by name
 
   /// Bookmarks, pauses and the like.
@@ -218,6 +230,17 @@ public struct Listing<Item: Sendable>: Sendable {
   public init(items: [Item], next: Int64?) {
     self.items = items
     self.next = next
+  }
+}
+
+/// A record and the number that the store knows it by.
+public struct NumberedRecord: Sendable, Hashable {
+  public var number: Int64
+  public var key: RecordKey
+
+  public init(number: Int64, key: RecordKey) {
+    self.number = number
+    self.key = key
   }
 }
 

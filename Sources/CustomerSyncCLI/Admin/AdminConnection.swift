@@ -13,7 +13,8 @@ import Signatures
 final class AdminConnection: Sendable {
   private enum Way: Sendable {
     case service(HTTPClient, EventLoop, base: String, token: Secret?)
-    case own(ServiceCore)
+    /// With the engine at work, where the command needs one.
+    case own(ServiceCore, Task<Void, Never>?)
   }
 
   private let way: Way
@@ -24,7 +25,10 @@ final class AdminConnection: Sendable {
   private init(_ way: Way) { self.way = way }
 
   /// Finds the running service, or opens the store; `purpose` names the command to whoever finds the store in use.
-  static func open(_ options: ConfigurationOptions, purpose: String) async throws -> AdminConnection {
+  /// - Parameter works: Work is carried out here; else what is decided is left to the next `serve`.
+  static func open(
+    _ options: ConfigurationOptions, purpose: String, works: Bool = false
+  ) async throws -> AdminConnection {
     let (read, diagnostics) = options.loadConfiguration()
     guard let configuration = read else {
       for diagnostic in diagnostics { Console.message(diagnostic.description) }
@@ -37,10 +41,12 @@ final class AdminConnection: Sendable {
       let core = try ServiceCore(
         configuration, mapping: mapping, logger: Logger(label: "customer-sync") { _ in SwiftLogNoOpLogHandler() },
         purpose: purpose)
-      // What is decided here is carried out by the next `serve`.
-      await core.engine.rest()
       try await core.restorePauses()
-      return AdminConnection(.own(core))
+      guard works else {
+        await core.engine.rest()
+        return AdminConnection(.own(core, nil))
+      }
+      return AdminConnection(.own(core, Task { await core.engine.run(walksBySchedule: false) }))
     } catch {
       Console.message("error: \(error)")
       if case .misconfigured = error { throw ExitCode.misconfigured }
@@ -71,7 +77,10 @@ final class AdminConnection: Sendable {
     case .service(let client, let loop, _, _):
       client.shutdown()
       loop.stop()
-    case .own(let core): await core.close()
+    case .own(let core, let work):
+      work?.cancel()
+      await core.engine.rest()
+      await core.close()
     }
   }
 
@@ -88,7 +97,7 @@ final class AdminConnection: Sendable {
     var request = HTTPRequest(method: method, target: target, headers: headers, body: body?.serialized ?? [])
     let response: HTTPResponse
     switch way {
-    case .own(let core): response = await AdminAPI(core: core).answer(request)
+    case .own(let core, _): response = await AdminAPI(core: core).answer(request)
     case .service(let client, _, let base, let token):
       request.target = base + target
       if let token { request.headers["Authorization"] = "Bearer \(token.revealedText)" }

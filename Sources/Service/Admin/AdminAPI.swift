@@ -114,6 +114,18 @@ struct AdminRoute: Sendable {
     AdminRoute(
       "deletes/reject", ["POST": { (api, call) async throws(AdminError) in try await api.rejectDeletes(call) }]),
     AdminRoute("forget", ["POST": { (api, call) async throws(AdminError) in try await api.forget(call) }]),
+    AdminRoute(
+      "reconcile",
+      [
+        "GET": { (api, _) async throws(AdminError) in try api.walk(.reconcile) },
+        "POST": { (api, call) async throws(AdminError) in try await api.startReconcile(call) },
+      ]),
+    AdminRoute(
+      "backfill",
+      [
+        "GET": { (api, _) async throws(AdminError) in try api.walk(.backfill) },
+        "POST": { (api, call) async throws(AdminError) in try await api.startBackfill(call) },
+      ]),
     AdminRoute("history", ["GET": { (api, call) async throws(AdminError) in try await api.history(call) }]),
   ]
 }

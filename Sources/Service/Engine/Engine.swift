@@ -14,6 +14,8 @@ public final class Engine: Sendable {
   private let probes: [Side: DueTimer]
   private let blocked: BlockedKeys
   private let reviews = Mutex(0)
+  /// Walks over the sides' records: reconcile and backfill.
+  public let walks: Walks
 
   /// How many units are worked on at once; the sides' own limits are in their gates.
   private static let workers = 64
@@ -36,6 +38,7 @@ public final class Engine: Sendable {
     self.timers = timers
     probes = Dictionary(uniqueKeysWithValues: Side.allCases.map { ($0, DueTimer()) })
     self.blocked = blocked
+    walks = Walks(context: context) { box.notify($0) }
     box.set(scheduler)
   }
 
@@ -52,8 +55,10 @@ public final class Engine: Sendable {
     if !isShut { scheduler.notify(blocked.takeAll()) }
   }
 
-  /// Takes up what earlier runs left, then watches for work that falls due and for sides that answer again, until cancelled.
-  func run() async {
+  /// Takes up what earlier runs left, then watches for work that falls due and for sides that answer again, and walks
+  /// the sides, until cancelled.
+  /// - Parameter walksBySchedule: False for commands, which walk when they are asked to.
+  public func run(walksBySchedule: Bool = true) async {
     reviews.withLock { $0 += 1 }
     await takeUpLeftovers()
     await withTaskGroup(of: Void.self) { group in
@@ -64,6 +69,7 @@ public final class Engine: Sendable {
       group.addTask { await self.watchDue() }
       group.addTask { await self.prune() }
       for side in Side.allCases { group.addTask { await self.watch(side) } }
+      group.addTask { await self.walks.run(bySchedule: walksBySchedule) }
     }
   }
 
@@ -197,40 +203,6 @@ private final class BlockedKeys: Sendable {
     keys.withLock { keys in
       defer { keys = [] }
       return keys.sorted()
-    }
-  }
-}
-
-/// Sleeps until the next work is due, or until earlier work turns up.
-private final class DueTimer: Sendable {
-  private struct State {
-    var brought: Timestamp?
-    var sleeper: Task<Void, Never>?
-    var until: Timestamp?
-  }
-  private let state = Mutex(State())
-
-  func bring(forwardTo time: Timestamp) {
-    state.withLock { state in
-      if state.brought.map({ time < $0 }) ?? true { state.brought = time }
-      if state.until.map({ time < $0 }) ?? true { state.sleeper?.cancel() }
-    }
-  }
-
-  func wait(until time: Timestamp?, clock: any ServiceClock) async {
-    let sleeper = state.withLock { state -> Task<Void, Never> in
-      let until = [time, state.brought].compactMap(\.self).min()
-      state.brought = nil
-      state.until = until
-      let span = until.map { max($0.since(clock.now), .milliseconds(1)) } ?? .seconds(3600)
-      let task = Task<Void, Never> { try? await clock.sleep(for: span) }
-      state.sleeper = task
-      return task
-    }
-    await withTaskCancellationHandler {
-      await sleeper.value
-    } onCancel: {
-      sleeper.cancel()
     }
   }
 }

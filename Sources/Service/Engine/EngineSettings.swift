@@ -25,6 +25,8 @@ public struct EngineSettings: Sendable {
   public var loopPushes = 20
   public var loopWindow: Duration = .seconds(600)
   public var confirm: Duration = .seconds(60)
+  public var reconcileEvery: Duration = .seconds(300)
+  public var reconcileFull: Duration = .seconds(86_400)
   public var keepEvents: Duration = .seconds(30 * 86_400)
   public var keepHistory: Duration = .seconds(365 * 86_400)
 

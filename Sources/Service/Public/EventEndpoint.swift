@@ -28,14 +28,17 @@ public struct EventEndpoint: Sendable {
     eventID = .body(Self.path("id"))
     type = .body(Self.path("type"))
     recordID = .body(Self.path("data", "object", "id"))
-    kinds = [
-      "customer.created": .created, "customer.updated": .updated, "customer.deleted": .deleted,
-      "customer.merged": .merged,
-    ]
+    kinds = Self.invoicedKinds
     // They hold a token, and are treated as secrets (rule 24).
     skimmer = JSONSkimmer(
       Self.bodyPaths([eventID, type, recordID]), marking: ["statement_url", "statement_pdf_url", "sign_up_url"])
   }
+
+  /// What Invoiced's types of events say.
+  static let invoicedKinds: [String: EventKind] = [
+    "customer.created": .created, "customer.updated": .updated, "customer.deleted": .deleted,
+    "customer.merged": .merged,
+  ]
 
   /// The callback endpoint of the PMS, as it is configured.
   public init(pms configuration: PMSConfiguration) throws(SignatureError) {

@@ -1,0 +1,47 @@
+import HTTP
+import HTTPServer
+import JSON
+import Mapping
+import Store
+import Sync
+
+/// Walks that a person asks for, and how they get on.
+extension AdminAPI {
+  /// `{"full": BOOL}`: begins a reconcile, and answers before it is over.
+  func startReconcile(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let object = try call.object()
+    let isFull = try Self.flag("full", in: object)
+    return .json(core.engine.walks.start(.reconcile(full: isFull)).json, status: 202)
+  }
+
+  /// `{"flow": NAME}`: begins a backfill of that flow, or of all of them.
+  func startBackfill(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
+    let object = try call.object()
+    let name = object["flow"].flatMap { $0.isNull ? nil : $0 }
+    let flow = try flow(named: name)
+    return .json(core.engine.walks.start(.backfill(flow: flow)).json, status: 202)
+  }
+
+  /// The latest walk of that kind.
+  func walk(_ kind: WalkRequest.Kind) throws(AdminError) -> HTTPResponse {
+    guard let run = core.engine.walks.latest(kind) else {
+      throw .notFound("There was no \(kind.rawValue) since the service was started.")
+    }
+    return .json(run.json)
+  }
+
+  private func flow(named name: JSONValue?) throws(AdminError) -> String? {
+    guard let name else { return nil }
+    guard let text = name.string else { throw .badRequest("flow must be a flow's name.") }
+    guard context.mapping.flow(named: text) != nil else {
+      throw .badRequest("The mapping has no flow '\(text)': it has \(context.mapping.flows.map(\.name)).")
+    }
+    return text
+  }
+
+  static func flag(_ name: String, in object: JSONObject) throws(AdminError) -> Bool {
+    guard let value = object[name], !value.isNull else { return false }
+    guard let flag = value.bool else { throw .badRequest("\(name) must be true or false.") }
+    return flag
+  }
+}

@@ -1,0 +1,240 @@
+import Connectors
+import JSON
+import Logging
+import Mapping
+import Store
+import Sync
+
+/// Walks the pages of one side, and hands what isn't in order to the workers as events of the inbox. It writes to
+/// neither side, and decides nothing about a record: there is one engine (rule 21).
+struct SideWalk: Sendable {
+  let context: EngineContext
+  let side: Side
+  let run: WalkRun
+  let inbox: WalkInbox
+  /// Flows that say something else than at the last full pass.
+  var changedFlows: Set<String> = []
+
+  /// How far a bookmark is taken back: clocks differ, and a change shows up a moment after the time that it bears.
+  static let overlap: Duration = .seconds(120)
+  /// Above this many pages' worth of bits, the place isn't kept after each page.
+  private static let smallPlace = 4096
+  private static let pagesBetween = 20
+
+  // MARK: What changed
+
+  /// Walks what changed since the bookmark. A failure leaves the bookmark where it was.
+  func changes() async throws(WalkError) {
+    let name = WalkName.bookmark(side)
+    guard let since = try await timestamp(name), context.connector(side).abilities.canListChanges else {
+      return try await everything()
+    }
+    let start = context.clock.now
+    var (cursor, began): (ListCursor?, Timestamp?) = (nil, nil)
+    repeat {
+      let page = try await page(since: since.adding(.zero - Self.overlap), cursor)
+      began = began ?? start.adding(offset)
+      _ = try await take(page)
+      cursor = page.next
+    } while cursor != nil
+    try await keep(began?.milliseconds.description, as: name)
+  }
+
+  // MARK: Everything
+
+  /// Walks all records; a pass that was begun before goes on where it stopped.
+  func everything() async throws(WalkError) {
+    let name = WalkName.place(run.request, side)
+    let mapping = FlowDigests(context.mapping).text
+    var place = try await value(name).flatMap { PassPlace(text: $0) } ?? PassPlace()
+    if place.mapping != mapping { place = PassPlace() }
+    var isResumed = place.cursor != nil
+    if !isResumed { place = try await fresh(mapping) }
+    run.update { [place] in $0.rows[side] = place.rows }
+    var unsaved = 0
+    while true {
+      let start = context.clock.now
+      let page: ListPage
+      do throws(WalkError) { page = try await self.page(since: nil, place.cursor) } catch {
+        // A cursor that the side doesn't know any more: from the beginning, where most rows are in order by now.
+        guard isResumed, case .side(.refused(_, let status, _, _, _)) = error, 400..<500 ~= status else { throw error }
+        isResumed = false
+        place = try await fresh(mapping)
+        run.update { $0.rows[side] = 0 }
+        continue
+      }
+      isResumed = false
+      if place.began == nil { place.began = start.adding(offset) }
+      try await note(page, in: &place)
+      place.cursor = page.next
+      unsaved += 1
+      guard page.next != nil else { break }
+      if place.seen.bytes.count < Self.smallPlace || unsaved >= Self.pagesBetween {
+        try await keep(place.text, as: name)
+        unsaved = 0
+      }
+    }
+    if run.request.kind == .reconcile { try await lookForMissing(place) }
+    if run.request.flow == nil, let began = place.began {
+      let bookmark = try await timestamp(WalkName.bookmark(side))
+      let newer = max(began, bookmark ?? began)
+      if run.request.kind == .reconcile || bookmark == nil {
+        try await keep("\(newer.milliseconds)", as: WalkName.bookmark(side))
+      }
+    }
+    try await keep(nil, as: name)
+  }
+
+  private func fresh(_ mapping: String) async throws(WalkError) -> PassPlace {
+    var place = PassPlace()
+    place.mapping = mapping
+    do throws(StoreError) { place.newest = try await context.store.newestNumber() } catch { throw .store(error) }
+    return place
+  }
+
+  private func note(_ page: ListPage, in place: inout PassPlace) async throws(WalkError) {
+    place.rows += page.items.count
+    _ = try await take(page)
+    do throws(StoreError) {
+      for number in try await context.store.numbers(of: page.items.map(\.key.id), on: side).values {
+        place.seen.insert(number)
+      }
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  // MARK: Records that are known and weren't listed
+
+  private static let slice = 500
+  /// A listing that leaves out more than this many, and more than one in five, is put to the proof.
+  private static let doubtful = 1000
+
+  /// What isn't listed may be deleted or merged away, or the listing lies: each is looked at, and rule 6 confirms it.
+  private func lookForMissing(_ place: PassPlace) async throws(WalkError) {
+    guard try await isBelievable(place) else { return }
+    try await forEachMissing(place) { (keys) async throws(WalkError) in
+      var events: [NewEvent] = []
+      for key in keys {
+        let unit = try await unit(of: key)
+        guard unit.link != nil || unit.records[key]?.flow != nil,
+          !unit.events.contains(where: { $0.key == key && $0.event.body.isEmpty })
+        else { continue }
+        events.append(inbox.event(about: key, body: []))
+      }
+      run.update { $0.missing += events.count }
+      try await inbox.append(events)
+      return true
+    }
+  }
+
+  /// A listing that came back empty, or lost its later pages, would have every record fetched: a few are tried first.
+  private func isBelievable(_ place: PassPlace) async throws(WalkError) -> Bool {
+    var (missing, first): (Int, [RecordKey]) = (0, [])
+    try await forEachMissing(place) { (keys) async throws(WalkError) in
+      missing += keys.count
+      first += keys.prefix(max(0, 5 - first.count))
+      return true
+    }
+    guard missing > Self.doubtful, missing * 5 > place.rows else { return true }
+    for key in first {
+      if case .gone = try await call({ (connector) async throws(ConnectorError) in try await connector.fetch(key.id) }) {
+        return true
+      }
+    }
+    context.logger.warning(
+      "a listing left out records that are there; its gaps are not believed",
+      metadata: [LogKey.side: "\(side.rawValue)", "missing": "\(missing)", "listed": "\(place.rows)"])
+    return false
+  }
+
+  private func forEachMissing(
+    _ place: PassPlace, _ body: ([RecordKey]) async throws(WalkError) -> Bool
+  ) async throws(WalkError) {
+    var after: Int64 = -1
+    while true {
+      try checkCancelled()
+      let slice: [NumberedRecord]
+      do throws(StoreError) {
+        slice = try await context.store.alive(on: side, after: after, upTo: place.newest, limit: Self.slice)
+      } catch {
+        throw .store(error)
+      }
+      guard let last = slice.last else { return }
+      let missing = slice.filter { !place.seen.contains($0.number) }.map(\.key)
+      if !missing.isEmpty, try await !body(missing) { return }
+      after = last.number
+    }
+  }
+
+  // MARK: Parts
+
+  private var offset: Duration { context.connector(side).clockOffset ?? .zero }
+
+  /// Hands the rows that need it to the workers.
+  private func take(_ page: ListPage) async throws(WalkError) {
+    let judge = SightingJudge(context, side: side, changedFlows: changedFlows, flow: run.request.flow)
+    var events: [NewEvent] = []
+    var seen: Set<RecordKey> = []
+    for row in page.items where seen.insert(row.key).inserted {
+      if judge.needsWork(row, try await unit(of: row.key)) {
+        events.append(inbox.event(about: row.key, body: row.record.serialized))
+      }
+    }
+    run.update { progress in
+      progress.side = side
+      progress.rows[side, default: 0] += seen.count
+      if let total = page.total { progress.totals[side] = total }
+      progress.changed += events.count
+    }
+    try await inbox.append(events)
+  }
+
+  private func page(since: Timestamp?, _ cursor: ListCursor?) async throws(WalkError) -> ListPage {
+    try checkCancelled()
+    try await inbox.waitForRoom()
+    let page = try await call { (connector) async throws(ConnectorError) in
+      try await connector.list(updatedSince: since, cursor: cursor)
+    }
+    guard page.items.isEmpty else { return page }
+    // An empty page ends most listings, and may be a lie: it is asked for once more.
+    return try await call { (connector) async throws(ConnectorError) in
+      try await connector.list(updatedSince: since, cursor: cursor)
+    }
+  }
+
+  private func call<Result: Sendable>(
+    _ body: (any Connector) async throws(ConnectorError) -> Result
+  ) async throws(WalkError) -> Result {
+    let gate = context.gate(side)
+    if let reason = gate.closedReason { throw .closed(side, reason) }
+    do throws(ConnectorError) {
+      return try await gate.call(for: nil) { () async throws(ConnectorError) in try await body(context.connector(side)) }
+    } catch {
+      throw .side(error)
+    }
+  }
+
+  private func checkCancelled() throws(WalkError) { if Task.isCancelled { throw .cancelled } }
+
+  private func unit(of key: RecordKey) async throws(WalkError) -> UnitState {
+    do throws(StoreError) { return try await context.store.unit(of: key) } catch { throw .store(error) }
+  }
+
+  private func value(_ name: String) async throws(WalkError) -> String? {
+    do throws(StoreError) { return try await context.store.value(name) } catch { throw .store(error) }
+  }
+
+  private func timestamp(_ name: String) async throws(WalkError) -> Timestamp? {
+    try await value(name).flatMap { Int64($0) }.map { Timestamp(milliseconds: $0) }
+  }
+
+  private func keep(_ value: String?, as name: String) async throws(WalkError) {
+    do throws(StoreError) { try await context.store.setValue(value, for: name) } catch { throw .store(error) }
+  }
+}
+
+extension ConnectorAbilities {
+  /// Whether what changed since a moment can be listed, and told by its version.
+  var canListChanges: Bool { listsUpdatedSince && hasVersions }
+}
