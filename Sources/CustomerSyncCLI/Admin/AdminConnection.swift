@@ -88,6 +88,17 @@ final class AdminConnection: Sendable {
   func call(
     _ method: String, _ path: String, query: [(name: String, value: String)] = [], body: JSONValue? = nil
   ) async throws -> JSONValue {
+    let response = try await response(method, path, query: query, body: body)
+    guard let value = try? JSONValue(parsing: response.body) else {
+      throw CommandFailure("the admin API answered \(response.status) with no JSON")
+    }
+    return value
+  }
+
+  /// What a call is answered with, where it isn't refused.
+  func response(
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [], body: JSONValue? = nil
+  ) async throws -> HTTPResponse {
     var target = "/admin/v1/" + path
     if !query.isEmpty {
       target += "?" + query.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&")
@@ -102,17 +113,17 @@ final class AdminConnection: Sendable {
       request.target = base + target
       if let token { request.headers["Authorization"] = "Bearer \(token.revealedText)" }
       do {
-        // Forgetting waits for whoever still reads the store.
-        response = try await client.send(request, timeout: .seconds(300))
+        // Forgetting waits for whoever still reads the store; an audit reads both sides whole.
+        response = try await client.send(request, timeout: .seconds(path == "audit" ? 86_400 : 300))
       } catch {
         throw CommandFailure("the service on \(base): \(error)")
       }
     }
-    let value = try? JSONValue(parsing: response.body)
-    guard 200..<300 ~= response.status, let value else {
-      throw CommandFailure(value?["detail"]?.string ?? "the admin API answered \(response.status)")
+    guard 200..<300 ~= response.status else {
+      let detail = (try? JSONValue(parsing: response.body))?["detail"]?.string
+      throw CommandFailure(detail ?? "the admin API answered \(response.status)")
     }
-    return value
+    return response
   }
 
   /// Every item of a list, page by page, in the list's order.

@@ -126,6 +126,7 @@ struct AdminRoute: Sendable {
         "GET": { (api, _) async throws(AdminError) in try api.walk(.backfill) },
         "POST": { (api, call) async throws(AdminError) in try await api.startBackfill(call) },
       ]),
+    AdminRoute("audit", ["GET": { (api, call) async throws(AdminError) in try await api.audit(call) }]),
     AdminRoute("history", ["GET": { (api, call) async throws(AdminError) in try await api.history(call) }]),
   ]
 }

@@ -8,6 +8,7 @@ import Mapping
 import Sandbox
 import Store
 import Sync
+import Synchronization
 import Testing
 
 @testable import Service
@@ -19,6 +20,7 @@ final class WalkBench: Sendable {
   let sandbox: RunningSandbox
   let core: ServiceCore
   private let work: Task<Void, Never>
+  private let isClosed = Mutex(false)
 
   var invoiced: SandboxSide<InvoicedSandbox> { sandbox.invoiced }
   var pms: SandboxSide<PMSSandbox> { sandbox.pms }
@@ -73,6 +75,11 @@ final class WalkBench: Sendable {
   }
 
   func closeStore() async {
+    let wasClosed = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return isClosed
+    }
+    if wasClosed { return }
     work.cancel()
     await core.engine.rest()
     await work.value
