@@ -16,7 +16,17 @@ public final class ServiceCore: Sendable {
   public var metrics: Metrics { context.metrics }
 
   /// Opens the store; `purpose` names the command to whoever finds it in use.
-  public init(_ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String) throws(ServiceError) {
+  public convenience init(
+    _ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String
+  ) throws(ServiceError) {
+    try self.init(configuration, mapping: mapping, logger: logger, purpose: purpose) { connector, _ in connector }
+  }
+
+  /// - Parameter through: What the engine speaks to, in place of a side's own connector.
+  init(
+    _ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String,
+    through: (any Connector, any ServiceClock) -> any Connector
+  ) throws(ServiceError) {
     let metrics = Metrics()
     let store: any Store
     switch configuration.store {
@@ -35,7 +45,7 @@ public final class ServiceCore: Sendable {
     let connections = try SideConnections(configuration, clock: clock)
     sides = Mutex(connections)
     context = EngineContext(
-      store: store, connectors: connections.connectors,
+      store: store, connectors: connections.connectors.mapValues { through($0, clock) },
       reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
       settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
     engine = Engine(context: context)

@@ -39,8 +39,10 @@ struct BackfillCommand: AsyncParsableCommand {
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var output: OutputOptions
   @Option(help: "Only this flow's records.") var flow: String?
+  @Flag(help: "Print what would be done, and write nothing.") var dryRun = false
 
   func run() async throws {
+    if dryRun { return try await DryRun.run(options, output, flow: flow) }
     try await WalkFollower.run(
       options, output, purpose: "backfill", path: "backfill", body: ["flow": flow.map { .string($0) } ?? .null])
   }

@@ -63,13 +63,13 @@ final class WalkProgress {
   private var shown: ContinuousClock.Instant?
   private var last = ""
 
-  func show(_ walk: JSONValue) {
+  func show(_ walk: @autoclosure () -> JSONValue) {
     let now = clock.now
     let pause: Duration = isTerminal ? .milliseconds(200) : .seconds(10)
     // What is over in a moment needs no progress.
     guard now - (shown ?? start) >= pause else { return }
     shown = now
-    let line = text(walk, seconds: Double((now - start).components.seconds) + 0.5)
+    let line = text(walk(), seconds: Double((now - start).components.seconds) + 0.5)
     guard line != last else { return }
     last = line
     if isTerminal { Console.write("\r\u{1B}[K\(line)", toError: true) } else { Console.message(line) }

@@ -17,8 +17,7 @@ extension AdminAPI {
   /// `{"flow": NAME}`: begins a backfill of that flow, or of all of them.
   func startBackfill(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let object = try call.object()
-    let name = object["flow"].flatMap { $0.isNull ? nil : $0 }
-    let flow = try flow(named: name)
+    let flow = try flow(named: object["flow"] ?? .null)
     return .json(core.engine.walks.start(.backfill(flow: flow)).json, status: 202)
   }
 
@@ -30,8 +29,9 @@ extension AdminAPI {
     return .json(run.json)
   }
 
-  private func flow(named name: JSONValue?) throws(AdminError) -> String? {
-    guard let name else { return nil }
+  /// Nil, for all flows, where none is named.
+  private func flow(named name: JSONValue) throws(AdminError) -> String? {
+    if name.isNull { return nil }
     guard let text = name.string else { throw .badRequest("flow must be a flow's name.") }
     guard context.mapping.flow(named: text) != nil else {
       throw .badRequest("The mapping has no flow '\(text)': it has \(context.mapping.flows.map(\.name)).")

@@ -69,8 +69,8 @@ public final class WalkRun: Sendable {
 
   func update(_ change: (inout Progress) -> Void) { current.withLock { change(&$0) } }
 
-  /// For the admin API.
-  var json: JSONValue {
+  /// As the admin API shows it.
+  public var json: JSONValue {
     let progress = progress
     func number(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
     func bySide(_ counts: [Side: Int]) -> JSONValue {

@@ -38,7 +38,7 @@ import Testing
       let partner = try #require(bench.pms.system.customers.first?["id"]?.identifier)
       try bench.invoiced.update(id, ["name": "Renamed"], silent: true)
       var progress = try await bench.reconcile()
-      #expect(progress.changed == 1 && progress.pushed == 1, "\(progress)")
+      #expect(progress.changed >= 1 && progress.pushed == 1, "\(progress)")
       #expect(bench.pms.system.customers.first?["name"] == "Renamed")
       try bench.pms.update(partner, ["notes": "from the PMS"], silent: true)
       progress = try await bench.reconcile()
@@ -100,7 +100,8 @@ import Testing
       #expect(progress.state == .done && progress.rows[.invoiced] == 450, "\(progress)")
       #expect(try await again.store.value(place) == nil)
       let companies = bench.invoiced.system.customers.count { $0["type"] == "company" }
-      #expect(bench.pms.system.customers.count == companies)
+      // What waited for the side that was down is tried again a minute later at the latest.
+      #expect(bench.pms.system.customers.count + progress.waiting >= companies, "\(progress)")
       #expect(try await again.reconcile(full: true).changed == 0)
       await again.closeStore()
     }
