@@ -137,10 +137,11 @@ final class DemoStage: Sendable {
     records(side).first { $0["id"]?.identifier == id }
   }
 
-  func create(_ record: JSONValue, on side: Side) throws -> JSONValue {
+  /// - Parameter silent: Without a webhook.
+  func create(_ record: JSONValue, on side: Side, silent: Bool = false) throws -> JSONValue {
     switch side {
-    case .invoiced: try sandbox.invoiced.create(record)
-    case .pms: try sandbox.pms.create(record)
+    case .invoiced: try sandbox.invoiced.create(record, silent: silent)
+    case .pms: try sandbox.pms.create(record, silent: silent)
     }
   }
 
@@ -165,8 +166,27 @@ final class DemoStage: Sendable {
   var webhooksUnderWay: Int { Side.allCases.reduce(0) { $0 + system($1).stats.pending } }
 
   /// What the service's admin listener says of it.
-  func status() async throws -> JSONValue {
-    let answer = try await client.send(HTTPRequest(method: "GET", target: "\(adminURL)/admin/v1/status"))
+  func status() async throws -> JSONValue { try await admin("GET", "status") }
+
+  /// Has the service walk both sides, as the command of that name does, and returns what came of it.
+  func walk(_ name: String, _ body: JSONValue) async throws -> JSONValue {
+    var walk = try await admin("POST", name, body)
+    let id = walk["id"]
+    while walk["id"] == id, walk["state"] != "done", walk["state"] != "failed" {
+      try await Task.sleep(for: .milliseconds(2))
+      walk = try await admin("GET", name)
+    }
+    return walk
+  }
+
+  func audit() async throws -> JSONValue { try await admin("GET", "audit") }
+
+  private func admin(_ method: String, _ path: String, _ body: JSONValue? = nil) async throws -> JSONValue {
+    var headers: HTTPHeaders = [:]
+    if body != nil { headers["Content-Type"] = "application/json" }
+    let answer = try await client.send(
+      HTTPRequest(
+        method: method, target: "\(adminURL)/admin/v1/\(path)", headers: headers, body: body?.serialized ?? []))
     return try JSONValue(parsing: answer.body)
   }
 }

@@ -18,6 +18,7 @@ struct DemoStory {
     try await newcomer()
     try await bothAtOnce()
     try await conflict()
+    try await lostWebhook()
     try await outage()
     try await compare()
   }
@@ -37,11 +38,13 @@ struct DemoStory {
   }
 
   private mutating func fill() async throws {
-    title("Invoiced gets 12 customers", "Each sends a webhook, and the service creates it in the PMS.")
-    let start = clock.now
-    for customer in DemoCustomers.all { _ = try stage.create(customer, on: .invoiced) }
+    title(
+      "Invoiced has 12 customers already, and `backfill` brings them to the PMS",
+      "No webhook tells of them: every record of both sides is walked, matched, and created where it is missing.")
+    for customer in DemoCustomers.all { _ = try stage.create(customer, on: .invoiced, silent: true) }
     let expected = DemoCustomers.all.count { stage.mapping.flow(owning: $0, on: .invoiced) != nil }
-    let isThere = try await wait { stage.records(.pms).count >= expected }
+    let start = clock.now
+    let walk = try await stage.walk("backfill", [:])
     let time = clock.now - start
     try await settle()
     let created = stage.records(.pms).count
@@ -50,8 +53,9 @@ struct DemoStory {
     say(
       "  \(stage.writes(to: .pms)) creates were sent to the PMS, and \(stage.writes(to: .invoiced)) times its id back")
     let isRight =
-      isThere && created == expected && stage.writes(to: .pms) == expected && stage.writes(to: .invoiced) == expected
-    if !isRight { failures.append("filling took more or fewer writes than one per record and side") }
+      walk["state"] == "done" && created == expected && stage.writes(to: .pms) == expected
+      && stage.writes(to: .invoiced) == expected
+    if !isRight { failures.append("the backfill took more or fewer writes than one per record and side") }
   }
 
   private mutating func edits() async throws {
@@ -157,6 +161,26 @@ struct DemoStory {
     try await settle()
   }
 
+  private mutating func lostWebhook() async throws {
+    title(
+      "A webhook is lost on its way",
+      "The reconciler asks both sides every five minutes what changed; here it is asked to do so now.")
+    let customer = "Larkspur Foods Inc."
+    guard let (city, ids) = find(customer, "city"), let invoiced = ids[.invoiced], let pms = ids[.pms] else {
+      return failures.append("\(customer) is not on both sides")
+    }
+    func isThere() -> Bool { stage.record(.pms, pms)?[city.pms]?.string == "Spokane" }
+    stage.system(.invoiced).loseNextWebhooks(1)
+    try stage.set(city.invoiced, to: "Spokane", of: invoiced, on: .invoiced)
+    try await Task.sleep(for: .milliseconds(300))
+    let isEarly = isThere()
+    let start = clock.now
+    let walk = try await stage.walk("reconcile", [:])
+    say("  \(customer)  not in the PMS after 300 ms, and there \((clock.now - start).inMilliseconds) after `reconcile`")
+    if isEarly || !isThere() || walk["state"] != "done" { failures.append("the lost webhook wasn't made up for") }
+    try await settle()
+  }
+
   private mutating func outage() async throws {
     title("The PMS is down for a second", "Events are taken in and kept; the push is tried again until it is through.")
     let customer = "Skogen Timber AB"
@@ -177,28 +201,26 @@ struct DemoStory {
   }
 
   private mutating func compare() async throws {
-    title("Both sides compared, property by property", "Read from both systems now, over the mapping's property table.")
-    let comparison = SideComparison(stage.mapping, invoiced: stage.records(.invoiced), pms: stage.records(.pms))
+    title("The audit: both sides compared, property by property", "Read from both systems now, by `audit`.")
+    let audit = try await stage.audit()
+    let summary = AuditSummary(audit)
     say(Self.comparisonTable.line(["Invoiced", "PMS", "type", "agreeing", "differing"]))
-    for row in comparison.rows {
+    for row in summary.rows {
       say(
         Self.comparisonTable.line([
-          row.pair.invoiced.description, row.pair.pms.description, row.pair.type.rawValue, "\(row.agreeing)",
-          row.differing == 0 ? "-" : "\(row.differing)",
+          row.invoiced, row.pms, row.type, "\(row.agreeing)", row.differing == 0 ? "-" : "\(row.differing)",
         ]))
       for example in row.examples { say("      \(example)") }
     }
-    for side in Side.allCases {
-      for id in comparison.alone[side] ?? [] { say("  \(side.label) customer \(id) has no counterpart") }
-    }
-    if !comparison.agrees { failures.append("the two sides differ") }
+    for line in summary.remarks { say("  \(line)") }
+    if audit["agrees"] != true { failures.append("the two sides differ") }
     let status = try await stage.status()
     for kind in ["parked", "conflicts", "held_deletes"] {
       if let count = status[kind]?.int64, count != 0 { failures.append("\(count) \(kind) in the service") }
     }
     say("")
     if failures.isEmpty {
-      say("Both sides agree: \(comparison.pairs) customers on each, \(comparison.rows.count) properties.")
+      say("Both sides agree: \(summary.pairs) customers on each, \(summary.rows.count) properties.")
     } else {
       say("Not in order:")
       for failure in failures { say("  - \(failure)") }

@@ -12,7 +12,8 @@ enum DryRun {
       throw ExitCode.failure
     }
     for flow in mapping.flows where flow.live < .all {
-      Console.message("note: flow \(flow.name) is live only up to \(flow.live.rawValue); what that holds back isn't shown")
+      Console.message(
+        "note: flow \(flow.name) is live only up to \(flow.live.rawValue); what that holds back isn't shown")
     }
     guard let directory = TemporaryDirectory(prefix: "customer-sync-dry-run-") else {
       Console.message("error: can't make a temporary directory; set TMPDIR")
@@ -51,7 +52,8 @@ enum DryRun {
     // Each new link brings one along; they are counted only.
     let shown = rows.filter { $0["state"] != "reference" }
     if !shown.isEmpty { Console.print(Table.lines(columns, shown).joined(separator: "\n") + "\n") }
-    let counts = ["create", "link", "update", "delete", "reference", "park", "conflict"].compactMap { action -> String? in
+    let counts = ["create", "link", "update", "delete", "reference", "park", "conflict"].compactMap {
+      action -> String? in
       let count = rows.count { $0["state"]?.string == action }
       return count == 0 ? nil : "\(action) \(count)"
     }

@@ -50,7 +50,9 @@ struct Audit {
 
   /// Whether the row wasn't listed before.
   private func first(_ row: Observation) throws(WalkError) -> Bool {
-    do throws(StoreError) { return try listed[row.key.side]?.put(row.key.id, []) ?? false } catch { throw .store(error) }
+    do throws(StoreError) { return try listed[row.key.side]?.put(row.key.id, []) ?? false } catch {
+      throw .store(error)
+    }
   }
 
   private mutating func take(_ row: Observation) async throws(WalkError) {
@@ -143,7 +145,9 @@ struct Audit {
       case .differing where isInFlight: break
       case .differing:
         reports[link.flow]?.properties[index].differing += 1
-        guard reports[link.flow]?.properties[index].examples.count ?? 0 < AuditReport.Property.mostExamples else { break }
+        guard reports[link.flow]?.properties[index].examples.count ?? 0 < AuditReport.Property.mostExamples else {
+          break
+        }
         reports[link.flow]?.properties[index].examples.append(
           AuditReport.Example(
             invoicedID: link.invoiced, pmsID: link.pms, invoiced: row.raw(on: .invoiced, in: invoiced),
@@ -191,7 +195,9 @@ struct Audit {
   }
 
   private func fetch(_ key: RecordKey) async throws(WalkError) -> JSONValue? {
-    let fetched = try await call(key.side) { (connector) async throws(ConnectorError) in try await connector.fetch(key.id) }
+    let fetched = try await call(key.side) { (connector) async throws(ConnectorError) in
+      try await connector.fetch(key.id)
+    }
     guard case .found(let seen) = fetched else { return nil }
     return seen.record
   }

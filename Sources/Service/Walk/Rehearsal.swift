@@ -111,7 +111,8 @@ public final class Rehearsal: Sendable {
 
   private static func row(
     _ action: String, _ side: Side?, _ flow: String?, _ invoicedID: RecordID?, _ pmsID: RecordID?,
-    property: String? = nil, invoiced: JSONValue? = nil, pms: JSONValue? = nil, changes: [JSONValue] = [], reason: String
+    property: String? = nil, invoiced: JSONValue? = nil, pms: JSONValue? = nil, changes: [JSONValue] = [],
+    reason: String
   ) -> JSONValue {
     func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
     // A record that a rehearsal made has no id yet.

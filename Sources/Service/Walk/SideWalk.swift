@@ -138,7 +138,8 @@ struct SideWalk: Sendable {
     }
     guard missing > Self.doubtful, missing * 5 > place.rows else { return true }
     for key in first {
-      if case .gone = try await call({ (connector) async throws(ConnectorError) in try await connector.fetch(key.id) }) {
+      if case .gone = try await call({ (connector) async throws(ConnectorError) in try await connector.fetch(key.id) })
+      {
         return true
       }
     }
@@ -209,7 +210,8 @@ struct SideWalk: Sendable {
     let gate = context.gate(side)
     if let reason = gate.closedReason { throw .closed(side, reason) }
     do throws(ConnectorError) {
-      return try await gate.call(for: nil) { () async throws(ConnectorError) in try await body(context.connector(side)) }
+      return try await gate.call(for: nil) { () async throws(ConnectorError) in try await body(context.connector(side))
+      }
     } catch {
       throw .side(error)
     }

@@ -17,7 +17,8 @@ struct WalkInbox: Sendable {
   /// A record to be looked at; `body` is the record as it was listed, or empty where it is to be fetched.
   func event(about key: RecordKey, body: [UInt8]) -> NewEvent {
     NewEvent(
-      side: key.side, eventID: "\(origin.rawValue):\(context.random.idempotencyKey())", type: "record.seen", kind: .seen,
+      side: key.side, eventID: "\(origin.rawValue):\(context.random.idempotencyKey())", type: "record.seen",
+      kind: .seen,
       origin: origin, record: key.id, body: body, receivedAt: context.clock.now)
   }
 
@@ -43,6 +44,8 @@ struct WalkInbox: Sendable {
   }
 
   private func pending() async throws(WalkError) -> Int {
-    do throws(StoreError) { return try await context.store.pendingEvents(receivedBy: nil) } catch { throw .store(error) }
+    do throws(StoreError) { return try await context.store.pendingEvents(receivedBy: nil) } catch {
+      throw .store(error)
+    }
   }
 }

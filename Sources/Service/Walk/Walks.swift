@@ -56,7 +56,9 @@ public final class Walks: Sendable {
     while !Task.isCancelled {
       if let run = await self.next(due: next) {
         await perform(run)
-        if bySchedule, run.request.kind == .reconcile || !run.isAsked { next = context.clock.now.adding(pause(after: run)) }
+        if bySchedule, run.request.kind == .reconcile || !run.isAsked {
+          next = context.clock.now.adding(pause(after: run))
+        }
       } else {
         await timer.wait(until: next, clock: context.clock)
       }
@@ -225,7 +227,8 @@ public final class Walks: Sendable {
     }
     let progress = run.progress
     let numbers: Logger.Metadata = [
-      "rows": "\(progress.rows.values.reduce(0, +))", "changed": "\(progress.changed)", "missing": "\(progress.missing)",
+      "rows": "\(progress.rows.values.reduce(0, +))", "changed": "\(progress.changed)",
+      "missing": "\(progress.missing)",
     ]
     if reasons.isEmpty {
       context.logger.debug("walked", metadata: numbers.merging(["kind": "\(run.request.kind.rawValue)"]) { $1 })

@@ -31,7 +31,8 @@ final class WalkBench: Sendable {
     work = Task { await core.engine.run(walksBySchedule: false) }
   }
 
-  static func configuration(_ sandbox: RunningSandbox, _ directory: String, _ extra: String = "") throws -> Configuration
+  static func configuration(_ sandbox: RunningSandbox, _ directory: String, _ extra: String = "") throws
+    -> Configuration
   {
     let text = """
       store: sqlite:store.db
