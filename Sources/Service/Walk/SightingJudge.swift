@@ -29,7 +29,8 @@ struct SightingJudge: Sendable {
       return Judgement.of(row, against: state, paths: []) == .fetch && !isUnderWay(row, unit)
     }
     if isNews(row, state, owner ?? unit.link.flatMap { mapping.flow(named: $0.flow) }) { return !isUnderWay(row, unit) }
-    if unit.events.contains(where: { $0.key == row.key }) { return false }
+    // Also an event of the other record, which may be waiting as long as its side asked us to.
+    guard unit.events.isEmpty else { return false }
     let flows = [owner?.name, unit.link?.flow, state.flow]
     if flows.contains(where: { $0.map { changedFlows.contains($0) } ?? false }) { return true }
     return !isAtRest(unit, state, owner)

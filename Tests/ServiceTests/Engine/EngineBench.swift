@@ -130,7 +130,7 @@ final class EngineBench: Sendable {
     var endpoints: [Side: EventEndpoint] = [:]
     for endpoint in try EventEndpoint.all(configuration) { endpoints[endpoint.side] = endpoint }
     return Running(
-      context: context, engine: engine, work: Task { await engine.run() },
+      context: context, engine: engine, work: Task { await engine.run(walksBySchedule: false) },
       intake: Intake(store: store, clock: clock, metrics: context.metrics, logger: logger, accepted: notices),
       endpoints: endpoints)
   }

@@ -163,3 +163,38 @@ import Testing
     }
   }
 }
+
+@Suite("Reconcile and work that waits", .timeLimit(.minutes(1))) struct SightingJudgeTests {
+  @Test("a pair whose other record's event waits isn't taken up before its time")
+  func waits() throws {
+    let mapping = try EngineBench.read(EngineBench.mapping())
+    let (invoiced, pms) = (RecordKey(.invoiced, RecordID("1")), RecordKey(.pms, RecordID("C-1")))
+    let now = Timestamp(milliseconds: 1_772_366_400_000)
+    func state(_ key: RecordKey, _ record: JSONValue) -> RecordState {
+      var state = RecordState(key: key, firstSeenAt: now)
+      state.presence = .alive
+      state.last = Observation(
+        key: key, record: record, version: Version(seconds: 1_772_366_000), source: .fetch, seenAt: now)
+      return state
+    }
+    var unit = UnitState()
+    unit.link = Link(flow: "companies", invoiced: invoiced.id, pms: pms.id, createdAt: now)
+    unit.records = [
+      invoiced: state(invoiced, ["id": 1, "name": "Edited", "type": "company"]),
+      pms: state(pms, ["id": "C-1", "name": "Acme", "kind": "company"]),
+    ]
+    let judge = SightingJudge(
+      mapping: mapping, idPaths: [.invoiced: JSONPath([.key("id")]), .pms: JSONPath([.key("id")])], clockOffset: .zero)
+    let row = try #require(unit.records[pms]?.last)
+    #expect(judge.needsWork(row, unit), "the two differ, and nobody has them in hand")
+    let event = NewEvent(
+      side: .invoiced, eventID: "7", type: "customer.updated", kind: .updated, origin: .webhook, record: invoiced.id,
+      body: [], receivedAt: now)
+    unit.events = [
+      StoredEvent(
+        id: 1, event: event, state: .retrying, attempts: 1, dueAt: now.adding(.seconds(600)), reason: nil,
+        finishedAt: nil)
+    ]
+    #expect(!judge.needsWork(row, unit))
+  }
+}
