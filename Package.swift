@@ -56,10 +56,16 @@ let package = Package(
         "Mapping", "JSON", logging,
       ]),
     room("Sandbox", ["HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "JSON"]),
+    room(
+      "Simulation",
+      [
+        "Service", "Sandbox", "Connectors", "Store", "Sync", "Mapping", "Documents", "HTTP", "HTTPClient", "JSON",
+        logging,
+      ]),
     .executableTarget(
       name: "CustomerSyncCLI",
       dependencies: [
-        "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
+        "Simulation", "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
         "HTTPClient", "EventLoop", "JSON", arguments, logging,
       ],
       resources: [.embedInCode("openapi.yaml"), .embedInCode("default-mapping.yaml")], swiftSettings: settings),
@@ -87,6 +93,7 @@ let package = Package(
         "HTTPClient", "EventLoop", "JSON", grdb, logging,
       ]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
+    tests("Simulation", ["Simulation", "Mapping", "Documents", "JSON"]),
     tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb]),
     tests("Sync", ["Sync", "Mapping", "JSON"]),
   ]

@@ -12,6 +12,9 @@ enum Console {
   static func write(_ text: String, toError: Bool) { write(text, to: toError ? STDERR_FILENO : STDOUT_FILENO) }
   static func message(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
+  /// To standard error, as it is: for a line that is written over.
+  static func progress(_ text: String) { write(text, to: STDERR_FILENO) }
+
   private static func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {

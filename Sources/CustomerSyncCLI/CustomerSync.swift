@@ -9,6 +9,6 @@ struct CustomerSync: AsyncParsableCommand {
       Serve.self, Demo.self, SandboxCommand.self, Check.self, BackfillCommand.self, ReconcileCommand.self,
       AuditCommand.self, StatusCommand.self, EventsCommand.self, LinksCommand.self, ParkedCommand.self,
       ConflictsCommand.self, DeletesCommand.self, PauseCommand.self, ResumeCommand.self, ForgetCommand.self,
-      MappingCommand.self, Sign.self, OpenAPI.self,
+      MappingCommand.self, Simulate.self, Sign.self, OpenAPI.self,
     ])
 }

@@ -45,6 +45,8 @@ struct Faults: Sendable {
   private var lying: SeededGenerator
   private let outage: SeededGenerator
   private let skewDrawn: Int64
+  /// By how much the side's clock is off whatever the profile.
+  var fixedSkew: Int64 = 0
 
   init(_ profiles: Set<FaultProfile>, generator: SeededGenerator) {
     self.profiles = profiles
@@ -61,7 +63,7 @@ struct Faults: Sendable {
   var normalises: Bool { has(.normalising) }
 
   /// By how much this side's clock is off, in milliseconds.
-  var skew: Int64 { has(.lying) ? skewDrawn : 0 }
+  var skew: Int64 { has(.lying) ? skewDrawn : fixedSkew }
 
   mutating func request(isWrite: Bool) -> (fault: RequestFault, latency: Int64) {
     guard has(.flaky) else { return (.nothing, 0) }

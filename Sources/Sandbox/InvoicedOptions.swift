@@ -12,6 +12,8 @@ public struct InvoicedOptions: Sendable {
   public var concurrency = 20
   /// Milliseconds that every request takes.
   public var latency: Int64 = 0
+  /// Milliseconds by which its clock is ahead of the time that it is told.
+  public var clockSkew: Int64 = 0
   public var retries = RetryDelays.invoiced
   public var faults: Set<FaultProfile> = []
 

@@ -107,6 +107,7 @@ struct InvoicedState: Sendable {
     self.generator = generator.stream(10)
     requestIDs = generator.stream(12)
     faults = Faults(options.faults, generator: generator.stream(11))
+    faults.fixedSkew = options.clockSkew
     outbox = Outbox(firstID: 7_200_001)
     if let url = options.webhookURL {
       endpoints = [InvoicedEndpoint(id: 4201, url: url, secret: options.webhookSecret)]

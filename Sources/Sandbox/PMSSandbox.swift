@@ -13,6 +13,8 @@ public struct PMSOptions: Sendable {
   public var callbacksCarryOnlyID = false
   /// Milliseconds that every request takes.
   public var latency: Int64 = 0
+  /// Milliseconds by which its clock is ahead of the time that it is told.
+  public var clockSkew: Int64 = 0
   public var retries = RetryDelays.standard
   public var faults: Set<FaultProfile> = []
 
@@ -96,6 +98,7 @@ struct PMSState: Sendable {
     self.options = options
     self.generator = generator.stream(30)
     faults = Faults(options.faults, generator: generator.stream(31))
+    faults.fixedSkew = options.clockSkew
     target = options.callbackURL.map { ($0, true) }
   }
 

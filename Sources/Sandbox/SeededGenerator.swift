@@ -19,18 +19,18 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// A number in 0 ..< 1.
-  mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
+  package mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  mutating func chance(_ probability: Double) -> Bool { fraction() < probability }
+  package mutating func chance(_ probability: Double) -> Bool { fraction() < probability }
 
-  mutating func number(in range: ClosedRange<Int64>) -> Int64 {
+  package mutating func number(in range: ClosedRange<Int64>) -> Int64 {
     range.lowerBound + Int64(next() % UInt64(range.upperBound - range.lowerBound + 1))
   }
 
-  mutating func pick<Element>(_ items: [Element]) -> Element { items[Int(next() % UInt64(items.count))] }
+  package mutating func pick<Element>(_ items: [Element]) -> Element { items[Int(next() % UInt64(items.count))] }
 
   /// `count` characters out of letters and digits, as in tokens.
-  mutating func token(_ count: Int) -> String {
+  package mutating func token(_ count: Int) -> String {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
     return String(decoding: (0..<count).map { _ in pick(alphabet) }, as: UTF8.self)
   }

@@ -97,7 +97,7 @@ public final class ServiceCore: Sendable {
 }
 
 extension EngineSettings {
-  init(_ configuration: Configuration) {
+  package init(_ configuration: Configuration) {
     self.init()
     invoiced = SideLimits(
       concurrency: configuration.invoiced.concurrency, rate: configuration.invoiced.rate?.perSecond)

@@ -143,6 +143,15 @@ extension OwnWrite {
   }
 }
 
+extension OwnWrite {
+  /// Whether the event can be the one that our write set off: it has the version that we left and not the one that we
+  /// read, and shows the metadata as we wrote it. An edit right before our read tells of a former value too.
+  fileprivate func mayHaveCaused(_ event: ShownByEvent) -> Bool {
+    if let version = event.version, let read, version == read, left != read { return false }
+    return row != nil || event.record["metadata"] == sent
+  }
+}
+
 /// One property of a write, and how its values are read and compared.
 private struct Written {
   var key: String?
@@ -209,7 +218,7 @@ private struct Written {
     func isNew(_ value: JSONValue?) -> Bool {
       !isOurs(value) && !isSame(value, former, side) && !recovered.contains { isSame($0, value, side) }
     }
-    if let before, isOurs(shown) { return isNew(before) ? (before, true) : nil }
+    if let before, isOurs(shown) { return isNew(before) && write.mayHaveCaused(event) ? (before, true) : nil }
     guard let shown, isNew(shown) else { return nil }
     // Within one tick of the side's clock: an edit before our read, or after our write, was not overwritten.
     if let version = event.version, side == .invoiced {

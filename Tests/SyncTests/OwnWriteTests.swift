@@ -47,6 +47,9 @@ struct OwnWriteTests {
       name: "in the second of our write, after it", record: ["name": "X"], previous: ["name": "S"], version: 105,
       found: nil),
     Event(
+      name: "an edit before our read, to the very value that we write", record: ["name": "S"], previous: ["name": "O"],
+      version: 100, found: nil),
+    Event(
       name: "all in one second", write: write(read: 100, left: 100), record: ["name": "S"], previous: ["name": "X"],
       version: 100, found: "X"),
     Event(

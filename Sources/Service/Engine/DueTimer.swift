@@ -9,6 +9,9 @@ final class DueTimer: Sendable {
     var until: Timestamp?
   }
   private let state = Mutex(State())
+  private let executor: (any TaskExecutor)?
+
+  init(executor: (any TaskExecutor)?) { self.executor = executor }
 
   func bring(forwardTo time: Timestamp) {
     state.withLock { state in
@@ -23,7 +26,7 @@ final class DueTimer: Sendable {
       state.brought = nil
       state.until = until
       let span = until.map { max($0.since(clock.now), .milliseconds(1)) } ?? .seconds(3600)
-      let task = Task<Void, Never> { try? await clock.sleep(for: span) }
+      let task = Task<Void, Never>(executorPreference: executor) { try? await clock.sleep(for: span) }
       state.sleeper = task
       return task
     }

@@ -24,7 +24,7 @@ public final class Engine: Sendable {
 
   init(context: EngineContext) {
     self.context = context
-    let timers = DueTimer()
+    let timers = DueTimer(executor: context.executor)
     let blocked = BlockedKeys()
     let box = SchedulerBox()
     let worker = Worker(context: context) { wake in
@@ -34,9 +34,11 @@ public final class Engine: Sendable {
       case .blocked(let key): blocked.add(key)
       }
     }
-    scheduler = Scheduler(limit: Self.workers) { key, lease in await worker.process(key, lease) }
+    scheduler = Scheduler(limit: Self.workers, executor: context.executor) { key, lease in
+      await worker.process(key, lease)
+    }
     self.timers = timers
-    probes = Dictionary(uniqueKeysWithValues: Side.allCases.map { ($0, DueTimer()) })
+    probes = Dictionary(uniqueKeysWithValues: Side.allCases.map { ($0, DueTimer(executor: context.executor)) })
     self.blocked = blocked
     walks = Walks(context: context) { box.notify($0) }
     box.set(scheduler)
@@ -109,9 +111,9 @@ public final class Engine: Sendable {
   /// mapping changes is looked at.
   func reloaded() {
     reviews.withLock { $0 += 1 }
-    Task {
-      await review()
-      reviews.withLock { $0 -= 1 }
+    Task(executorPreference: context.executor) {
+      await self.review()
+      self.reviews.withLock { $0 -= 1 }
     }
     for probe in probes.values { probe.bring(forwardTo: context.clock.now) }
   }

@@ -16,6 +16,8 @@ final class EngineContext: Sendable {
   let random: RandomSource
   let metrics: Metrics
   let logger: Logger
+  /// Where the engine's own tasks run; nil for Swift's pool. A simulation hands in one that it steps itself.
+  let executor: (any TaskExecutor)?
   private let current: Mutex<InForce>
 
   /// What is exchanged as one when the configuration is read anew; work in hand ends with what it began with.
@@ -32,7 +34,8 @@ final class EngineContext: Sendable {
 
   init(
     store: any Store, connectors: [Side: any Connector], reader: EventReader, mapping: Mapping,
-    settings: EngineSettings, clock: any ServiceClock, random: RandomSource, metrics: Metrics, logger: Logger
+    settings: EngineSettings, clock: any ServiceClock, random: RandomSource, metrics: Metrics, logger: Logger,
+    executor: (any TaskExecutor)? = nil
   ) {
     self.store = store
     deletions = DeletionKeeper(store: store)
@@ -40,6 +43,7 @@ final class EngineContext: Sendable {
     self.random = random
     self.metrics = metrics
     self.logger = logger
+    self.executor = executor
     current = Mutex(InForce(mapping: mapping, connectors: connectors, reader: reader, settings: settings))
     gates = [
       .invoiced: SideGate(

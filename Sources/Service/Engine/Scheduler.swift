@@ -58,10 +58,12 @@ final class Scheduler: Sendable {
 
   private let state = Mutex(State())
   private let limit: Int
+  private let executor: (any TaskExecutor)?
   private let work: @Sendable (RecordKey, Lease) async -> Void
 
-  init(limit: Int, work: @escaping @Sendable (RecordKey, Lease) async -> Void) {
+  init(limit: Int, executor: (any TaskExecutor)? = nil, work: @escaping @Sendable (RecordKey, Lease) async -> Void) {
     self.limit = limit
+    self.executor = executor
     self.work = work
   }
 
@@ -143,10 +145,10 @@ final class Scheduler: Sendable {
 
   private func pump() {
     while let key = next() {
-      Task {
+      Task(executorPreference: executor) {
         let lease = Lease(self, key)
-        await work(key, lease)
-        finished(lease.release())
+        await self.work(key, lease)
+        self.finished(lease.release())
       }
     }
   }

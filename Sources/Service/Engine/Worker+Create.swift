@@ -73,14 +73,12 @@ extension Worker {
   ) async throws(Interruption) {
     // Its echo may be in another worker's hands, which finds the create under way and steps back.
     await work.lease.acquire(key)
+    if work.records[key] == nil { work.set(RecordState(key: key, firstSeenAt: now)) }
+    // Before the link is formed: where the look fails, the create is still to be looked up.
+    if answer == nil { try await fetch(key, &work) }
     let (invoiced, pms) = key.side == .pms ? (seen.key.id, key.id) : (key.id, seen.key.id)
     work.set(Link(flow: flow.name, invoiced: invoiced, pms: pms, createdAt: now))
-    if work.records[key] == nil { work.set(RecordState(key: key, firstSeenAt: now)) }
-    if let answer {
-      accept(answer, own: Set(push.properties.compactMap(\.row)), &work)
-    } else {
-      try await fetch(key, &work)
-    }
+    if let answer { accept(answer, own: Set(push.properties.compactMap(\.row)), &work) }
     guard let made = work.records[key]?.last, var link = work.link else { return }
     link.agree(Planner.settle(push, answer: made.record, flow: flow).agreed)
     work.set(link)

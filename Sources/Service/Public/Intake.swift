@@ -28,7 +28,7 @@ public final class Intake: Sendable {
   }
 
   /// Answers one POST; `answer` runs once, perhaps on a thread of the store's.
-  func receive(
+  package func receive(
     _ request: HTTPRequest, at endpoint: EventEndpoint, answer: @escaping @Sendable (HTTPResponse) -> Void
   ) {
     let now = clock.now

@@ -19,12 +19,13 @@ public final class Walks: Sendable {
 
   private let context: EngineContext
   private let notify: @Sendable ([RecordKey]) -> Void
-  private let timer = DueTimer()
+  private let timer: DueTimer
   private let state = Mutex(State())
 
   init(context: EngineContext, notify: @escaping @Sendable ([RecordKey]) -> Void) {
     self.context = context
     self.notify = notify
+    timer = DueTimer(executor: context.executor)
   }
 
   /// Asks for a walk; one that is the same and hasn't begun yet is joined.

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Documents
+import Foundation
+import Glibc
+import Mapping
+import Service
+import Simulation
+
+struct Simulate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Run the engine with your mapping through random bad days, and see whether it converges.",
+    discussion: """
+      Both systems are simulated, in this process and on virtual time: edits on both sides at once, lost and doubled \
+      webhooks, timeouts, outages, crashes of the service. Nothing is asked of a real system, and nothing is stored. \
+      Each day comes from a seed; one that fails is made as short as it can be, and printed. Exits with 1 then.
+
+      EXAMPLE
+        customer-sync simulate --mapping mapping.yaml --seeds 1000
+        customer-sync simulate --mapping mapping.yaml --seed 17
+      """)
+
+  @Option(help: ArgumentHelp("The mapping; the one that is shipped where none is given.", valueName: "file"))
+  var mapping: String?
+
+  @Option(help: ArgumentHelp("How many days, from seed 1 on.", valueName: "n"))
+  var seeds: Int?
+
+  @Option(help: ArgumentHelp("One day: the one of this seed.", valueName: "n"))
+  var seed: UInt64?
+
+  func validate() throws {
+    if seeds != nil, seed != nil { throw ValidationError("Give one of --seeds N and --seed N.") }
+    if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1.") }
+  }
+
+  func run() async throws {
+    let simulator = try CommandFailure.reporting { () throws(SimulationError) in
+      try Simulator(mapping: try chosenMapping(), variesPolicies: mapping == nil)
+    }
+    let (first, count) = seed.map { ($0, 1) } ?? (1, seeds ?? 200)
+    let progress = SimulationProgress(total: count)
+    let start = ContinuousClock.now
+    let campaign = await Campaign(simulator).run(from: first, count: count) { progress.finished($0) }
+    progress.clear()
+    let took = start.duration(to: .now)
+    if let failure = campaign.failure {
+      Console.write(failure.report)
+      Console.message(campaign.summary(took))
+      throw ExitCode.failure
+    }
+    Console.print(campaign.summary(took))
+  }
+
+  private func chosenMapping() throws(SimulationError) -> Mapping {
+    let (read, problems) =
+      mapping.map { MappingLoader.load($0) }
+      ?? MappingDocument.read(
+        text: String(decoding: PackageResources.default_mapping_yaml, as: UTF8.self), file: "default-mapping.yaml")
+    for problem in problems where mapping != nil { Console.message(problem.description) }
+    guard let read else { throw SimulationError("the mapping can't be used") }
+    return read
+  }
+}
+
+/// How many days are done, on a terminal only.
+private struct SimulationProgress: Sendable {
+  let total: Int
+  private let isShown = isatty(STDERR_FILENO) == 1
+
+  init(total: Int) { self.total = total }
+
+  func finished(_ count: Int) {
+    guard isShown, count % 20 == 0 || count == total else { return }
+    Console.progress("\r\(count) of \(total) days\u{1B}[K")
+  }
+
+  func clear() { if isShown { Console.progress("\r\u{1B}[K") } }
+}
