@@ -8,13 +8,15 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
   case unanswered(Side, String)
   /// The side refused it; `message` is its own text, shortened and without secrets. `retryAfter` in seconds.
   case refused(Side, status: Int, message: String, property: String?, retryAfter: Int?)
-  /// A 2xx that makes no sense (no JSON, no id, over the limit).
+  /// A 2xx that makes no sense (no JSON, no id).
   case unreadable(Side, String)
   /// We didn't send it, because the side is known to refuse it: `reason` says what is wrong with `property`, or with
   /// the record as a whole. No word of the side's about how it is.
   case unsendable(Side, property: String?, reason: String)
   /// We didn't send it, because the record was changed since it was read.
   case overtaken(Side)
+  /// The answer has more bytes than the limit, and would have again; the side has done what it was asked.
+  case tooLarge(Side, limit: Int)
   /// The call was cancelled; a write may have been done.
   case cancelled
 
@@ -23,7 +25,7 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .refused(_, let status, _, _, _): status
     case .overtaken: 412
-    case .notSent, .unanswered, .unreadable, .unsendable, .cancelled: nil
+    case .notSent, .unanswered, .unreadable, .tooLarge, .unsendable, .cancelled: nil
     }
   }
 
@@ -36,6 +38,7 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unreadable(let side, let reason): "\(side.title)'s answer can't be read: \(reason)"
     case .unsendable(let side, _, let reason): "nothing was sent to \(side.title): \(reason)"
     case .overtaken(let side): "nothing was sent to \(side.title): the record was changed since it was read"
+    case .tooLarge(let side, let limit): "\(side.title)'s answer was cut off: it is larger than \(limit) bytes"
     case .cancelled: "the call was cancelled"
     }
   }

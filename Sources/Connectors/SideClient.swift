@@ -115,7 +115,7 @@ extension ConnectorError {
     switch error {
     case .notSent(_, let cause): self = .notSent(side, cause)
     case .unanswered(_, let cause): self = .unanswered(side, cause)
-    case .responseTooLarge(_, let limit): self = .unreadable(side, "it is larger than \(limit) bytes")
+    case .responseTooLarge(_, let limit): self = .tooLarge(side, limit: limit)
     case .cancelled: self = .cancelled
     case .invalidURL, .invalidRequest, .cannotStart: self = .notSent(side, "\(error)")
     }

@@ -250,6 +250,8 @@ public struct StoreCounts: Sendable {
   /// Of the pending event that was received first.
   public var oldestPending: Timestamp?
   public var activeLinks: [String: Int] = [:]
+  /// Per flow: links, and records without one, with work that the flow's `live` step holds back.
+  public var heldBack: [String: Int] = [:]
   public var openHolds: [Hold.Kind: Int] = [:]
 
   public init() {}

@@ -85,7 +85,7 @@ struct InvoicedConnectorTests {
     let table: [(HTTPClientError, ConnectorError)] = [
       (.notSent(host: "h", cause: "refused"), .notSent(.invoiced, "refused")),
       (.unanswered(host: "h", cause: "reset"), .unanswered(.invoiced, "reset")),
-      (.responseTooLarge(host: "h", limit: 5), .unreadable(.invoiced, "it is larger than 5 bytes")),
+      (.responseTooLarge(host: "h", limit: 5), .tooLarge(.invoiced, limit: 5)),
       (.cancelled, .cancelled),
     ]
     for (given, expected) in table {

@@ -46,7 +46,10 @@ struct StatusCommand: AdminCommand {
       ], sides)
     lines.append("")
     lines += Table.lines(
-      [Column("FLOW", "flow"), Column("LIVE", "live"), Column("LINKS", "links"), Column("TITLE", "title")],
+      [
+        Column("FLOW", "flow"), Column("LIVE", "live"), Column("LINKS", "links"), Column("HELD BACK", "held_back"),
+        Column("TITLE", "title"),
+      ],
       status["flows"]?.array ?? [])
     lines.append("")
     lines += Table.lines(

@@ -29,6 +29,7 @@ extension AdminAPI {
       [
         "flow": .string(flow.name), "title": Self.text(flow.title), "live": .string(flow.live.rawValue),
         "links": .number(JSONNumber(counts.activeLinks[flow.name] ?? 0)),
+        "held_back": .number(JSONNumber(counts.heldBack[flow.name] ?? 0)),
       ]
     }
     let pending = EventState.allCases.filter(\.isPending).reduce(0) { $0 + (counts.events[$1] ?? 0) }

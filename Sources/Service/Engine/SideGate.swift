@@ -230,7 +230,7 @@ final class SideGate: Sendable {
 
   private func note(_ error: ConnectorError, _ record: RecordKey?) {
     switch error {
-    case .cancelled, .unreadable, .unsendable, .overtaken: return
+    case .cancelled, .unreadable, .tooLarge, .unsendable, .overtaken: return
     case .refused(_, let status, _, _, _) where status == 401 || status == 402:
       pause(byPerson: false, reason: "\(error); check its credentials, then it is tried again by itself")
     case .refused(_, let status, _, _, _) where status < 500 && ![408, 425, 429].contains(status):

@@ -28,7 +28,9 @@ extension Worker {
         nextStep: misfit.nextStep)
     }
     let basis = assignments.map { "\($0.path)=\($0.value.text)" }.joined(separator: "; ")
-    if let filed = work.holds.first(where: { $0.isRejection && $0.basis == basis }) {
+    // Whether an earlier one was done is not known: only a person's word sends another.
+    let unknown = work.holds.first { $0.cause == .unansweredCreate && ($0.state == .open || $0.basis == basis) }
+    if let filed = unknown ?? work.holds.first(where: { $0.isRejection && $0.basis == basis }) {
       work.confirmedHolds.insert(filed.id)
       throw .parked(filed.state == .discarded ? .done : .parked, reason: filed.reason)
     }
@@ -107,6 +109,7 @@ extension Worker {
       if found.count == 1 {
         // Found by a key, it may be another's by now.
         if let why = try await obstacle(found[0], flow) {
+          settle(push, &work)
           throw park(
             &work, .ambiguous, basis: "\(found[0].key)",
             reason: "\(work.key) may have been created as \(found[0].key), which \(why)",
@@ -117,25 +120,38 @@ extension Worker {
       }
       if found.count > 1 {
         let names = found.map(\.key.description).joined(separator: ", ")
+        settle(push, &work)
         throw park(
           &work, .ambiguous, basis: names, reason: "\(work.key) may have been created as any of \(names)",
           nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
       }
     }
     guard sawSearch else {
-      throw park(
-        &work, .unansweredCreate, basis: "\(push.id)",
-        reason:
+      throw unanswered(
+        push,
+        because:
           "whether \(work.key) was created on \(push.side.title) is not known, and flow \(flow.name) has no reference or match key to look it up by",
-        nextStep:
-          "look on \(push.side.title), then link it by hand (customer-sync links link) or: customer-sync parked retry ID"
-      )
+        &work)
     }
     // Conclusively not there: settled, and planned afresh with a key of its own.
-    work.changes.settledPushes.append(push.id)
-    work.pushes.removeAll { $0.id == push.id }
+    settle(push, &work)
     try await commit(&work)
     return false
+  }
+
+  private func settle(_ push: Push, _ work: inout Work) {
+    work.changes.pushes.removeAll { $0.id == push.id }
+    work.changes.settledPushes.append(push.id)
+    work.pushes.removeAll { $0.id == push.id }
+  }
+
+  /// A create that may have been done waits for a person; its claims hold up no other record (rule 12).
+  func unanswered(_ push: Push, because reason: String, _ work: inout Work) -> Interruption {
+    settle(push, &work)
+    return park(
+      &work, .unansweredCreate, basis: push.basis, reason: reason,
+      nextStep:
+        "look on \(push.side.title), then link it by hand (customer-sync links link) or: customer-sync parked retry ID")
   }
 
   private struct Lookup {

@@ -57,6 +57,11 @@ extension Worker {
       }
       try await doubt(&state, &work, "\(key) was not found, without an event that says it was deleted")
       try await confirmSideAnswers(key, &work)
+      // The 404 may be of before the side answered again.
+      let again = try await call(key.side, work) { (connector) async throws(ConnectorError) in
+        try await connector.fetch(key.id)
+      }
+      if case .found(let seen) = again { return try await found(seen, deletion, &work) }
     }
     state.presence = .gone
     state.goneAt = goneAt(state, deletion)

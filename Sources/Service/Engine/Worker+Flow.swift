@@ -90,4 +90,28 @@ extension Worker {
     }
     return nil
   }
+
+  /// What the flow's `live` step held back of these records before, this planning has looked at again: one entry is
+  /// enough, or none.
+  func takeOverHeldBack(_ work: inout Work) async throws(Interruption) {
+    guard let name = work.link?.flow ?? work.records[work.key]?.flow,
+      let flow = context.mapping.flow(named: name), flow.live < .all,
+      !work.holds.contains(where: { $0.kind == .deletion })
+    else { return }
+    for key in work.link.map({ link in Side.allCases.map { link.key(on: $0) } }) ?? [work.key] {
+      var query = ListQuery(limit: UnitState.mostEvents)
+      query.side = key.side
+      query.record = key.id.text
+      query.state = EventState.held.rawValue
+      do throws(StoreError) {
+        for event in try await context.store.events(query).items {
+          work.changes.events.append(
+            EventOutcome(
+              id: event.id, state: .done, attempts: event.attempts, reason: "looked at again since", at: now))
+        }
+      } catch {
+        throw .store(error)
+      }
+    }
+  }
 }

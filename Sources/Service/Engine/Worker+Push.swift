@@ -132,6 +132,11 @@ extension Worker {
       var left = push
       left.state = .unanswered
       work.changes.pushes.append(left)
+      guard error.isPassing else {
+        if push.action != .create { throw refused(push, error, &work) }
+        context.metrics.pushed(side, push.action, .parked, nil)
+        throw unanswered(push, because: "\(error), and whether a record was created is not known", &work)
+      }
       context.metrics.pushed(side, push.action, .retried, nil)
       if push.action == .create {
         throw .later(
@@ -176,10 +181,9 @@ extension Worker {
   func refused(_ push: Push, _ error: ConnectorError, _ work: inout Work) -> Interruption {
     let side = push.side
     context.metrics.pushed(side, push.action, .parked, nil)
-    let what = push.properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ")
     let named = error.property.map { ", naming '\($0)'" } ?? ""
     return park(
-      &work, error.cause, basis: what,
+      &work, error.cause, basis: push.basis,
       reason:
         "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was due",
       nextStep: "correct the value on one side (it is tried again by itself then), or: customer-sync parked retry ID")
@@ -188,7 +192,7 @@ extension Worker {
   /// Whether a write that failed this way may have happened all the same.
   static func mayHaveBeenDone(_ error: ConnectorError) -> Bool {
     switch error {
-    case .unanswered, .unreadable, .cancelled: true
+    case .unanswered, .unreadable, .tooLarge, .cancelled: true
     case .notSent, .unsendable, .overtaken: false
     case .refused(_, let status, _, _, _): status >= 500 || status == 408
     }
@@ -197,6 +201,9 @@ extension Worker {
 }
 
 extension Push {
+  /// What the hold of a refusal is known by.
+  var basis: String { properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ") }
+
   /// Invoiced knows no 409: a number that is taken is a 400 that names it.
   fileprivate func isDuplicate(_ error: ConnectorError) -> Bool {
     guard error.status == 400, let property = error.property else { return false }
@@ -214,7 +221,7 @@ extension ConnectorError {
   var isPassing: Bool {
     switch self {
     case .notSent, .unanswered, .unreadable, .cancelled: true
-    case .unsendable, .overtaken: false
+    case .unsendable, .tooLarge, .overtaken: false
     case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
     }
   }
@@ -223,7 +230,7 @@ extension ConnectorError {
   var property: String? {
     switch self {
     case .refused(_, _, _, let property, _), .unsendable(_, let property, _): property
-    case .notSent, .unanswered, .unreadable, .overtaken, .cancelled: nil
+    case .notSent, .unanswered, .unreadable, .tooLarge, .overtaken, .cancelled: nil
     }
   }
 

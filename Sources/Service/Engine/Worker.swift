@@ -98,6 +98,7 @@ struct Worker: Sendable {
           id: event.id, state: work.outcome.state, attempts: event.attempts + 1, reason: work.outcome.reason, at: now))
     }
     try await takeUpHeldEvents(&work)
+    try await takeOverHeldBack(&work)
     let followed = work.changes.followUps.compactMap { event in event.record.map { RecordKey(event.side, $0) } }
     try await commit(&work)
     do throws(StoreError) { try await release(work) } catch { throw .store(error) }

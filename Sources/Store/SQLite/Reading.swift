@@ -145,10 +145,27 @@ extension Database {
       (try row.needed(row.text(0), "a count of links"), row.number(1))
     }
     for (flow, count) in links { counts.activeLinks[flow] = count }
+    for (flow, count) in try heldBack() { counts.heldBack[flow] = count }
     let holds = try all("SELECT kind, count(*) FROM hold WHERE state = 'open' GROUP BY kind") {
       (try $0.choice(0, "a hold") as Hold.Kind, $0.number(1))
     }
     for (kind, count) in holds { counts.openHolds[kind] = count }
     return counts
+  }
+
+  /// What the mass-delete guard holds is not among it: that is counted by itself.
+  private func heldBack() throws -> [(flow: String, count: Int)] {
+    try all(
+      """
+      SELECT ifnull(link.flow, record.flow) AS flow, count(DISTINCT ifnull(link.id, -record.number))
+      FROM event JOIN record ON record.side = event.side AND record.id = event.record
+      LEFT JOIN link ON link.id = CASE event.side
+        WHEN 0 THEN (SELECT id FROM link WHERE invoiced = event.record AND state < 2)
+        ELSE (SELECT id FROM link WHERE pms = event.record AND state < 2) END
+      WHERE event.state >= 5 AND event.state = ?
+        AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.link = link.id AND hold.kind = 'deletion')
+      GROUP BY 1
+      """, [.int(EventState.held.code)]
+    ) { row in (row.text(0) ?? "", row.number(1)) }
   }
 }

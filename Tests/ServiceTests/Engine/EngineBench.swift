@@ -90,7 +90,7 @@ final class EngineBench: Sendable {
         webhook: { secrets: [sandbox-webhook-secret] }
       pms:
         url: http://pms.test
-        auth: { type: bearer, token: sandbox-token }
+        \(pmsSettings.contains("auth:") ? "" : "auth: { type: bearer, token: sandbox-token }")
         callback: { signature: { secrets: ["whsec_c2FuZGJveC1jYWxsYmFjay1zZWNyZXQ="] } }
       \(pmsSettings)
       \(settings)

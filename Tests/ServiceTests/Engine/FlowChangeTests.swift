@@ -157,4 +157,78 @@ struct FlowChangeTests {
       #expect(try await bench.store.counts().events[.held] ?? 0 == 0)
     }
   }
+
+  private func heldBack(_ bench: EngineBench) async throws -> [String: Int] {
+    let flows = try await bench.admin("GET", "status")["flows"]?.array ?? []
+    return Dictionary(
+      uniqueKeysWithValues: flows.compactMap { flow in
+        flow["flow"]?.string.map { ($0, flow["held_back"]?.identifier.flatMap { Int($0) } ?? -1) }
+      })
+  }
+
+  @Test("what each step of `live` holds back is counted per flow, once for each link or record, and done step by step")
+  func counted() async throws {
+    let steps = ["observe", "links", "updates", "creates", "all"]
+    let mapping = { (step: String) in
+      EngineBench.mapping("live: \(step)\ndelete: { invoiced_deleted: propagate }")
+    }
+    try await EngineBench.run(mapping(steps[0])) { bench in
+      let made = try bench.edit(
+        .invoiced, "POST", "/customers", ["name": "Acme", "number": "A-1", "type": "company", "city": "Oslo"])
+      let id = try #require(made["id"]?.identifier)
+      let pair = try bench.edit(
+        .pms, "POST", "/customers", ["name": "Acme", "customer_number": "A-1", "kind": "company"])
+      let partner = try #require(pair["id"]?.identifier)
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "Other", "number": "A-2", "type": "company"])
+      try await bench.pass(.seconds(10))
+      #expect(try await heldBack(bench) == ["companies": 3])
+      try bench.change(.invoiced, id, ["city": "Bergen"])
+      try await bench.pass(.seconds(10))
+      #expect(try await heldBack(bench) == ["companies": 3], "one record is counted once")
+
+      try await bench.reload(mapping(steps[1]))
+      try await bench.pass(.seconds(10))
+      #expect(try await bench.links().count == 1)
+      #expect(try await heldBack(bench) == ["companies": 2])
+      #expect(bench.writes(.pms) + bench.writes(.invoiced) == 0)
+
+      try await bench.reload(mapping(steps[2]))
+      try await bench.pass(.seconds(10))
+      #expect(try bench.record(.pms, partner)["address"]?["city"] == "Bergen")
+      #expect(try bench.record(.invoiced, id)["metadata"]?["pms_id"]?.identifier == partner)
+      #expect(try await heldBack(bench) == ["companies": 1])
+      #expect(bench.pms.customers.count == 1)
+
+      try await bench.reload(mapping(steps[3]))
+      try await bench.pass(.seconds(10))
+      #expect(bench.pms.customers.count == 2)
+      #expect(try await heldBack(bench) == ["companies": 0])
+      try bench.edit(.invoiced, "DELETE", "/customers/\(id)")
+      try await bench.pass(.seconds(120))
+      #expect(bench.pms.customers.count == 2)
+      #expect(try await heldBack(bench) == ["companies": 1])
+
+      try await bench.reload(mapping(steps[4]))
+      try await bench.pass(.seconds(120))
+      #expect(bench.pms.customers.count == 1)
+      #expect(try await heldBack(bench) == ["companies": 0])
+    }
+  }
+
+  @Test("an edit that is taken back before the step is raised is held back no more")
+  func takenBack() async throws {
+    try await EngineBench.run(EngineBench.mapping("live: updates")) { bench in
+      try bench.edit(.pms, "POST", "/customers", ["name": "Acme", "customer_number": "A-1", "kind": "company"])
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "Acme", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(10))
+      let id = try #require(bench.invoiced.customers.first?["id"]?.identifier)
+      try await bench.reload(EngineBench.mapping("live: links"))
+      try bench.change(.invoiced, id, ["city": "Oslo"])
+      try await bench.pass(.seconds(10))
+      #expect(try await heldBack(bench) == ["companies": 1])
+      try bench.change(.invoiced, id, ["city": .null])
+      try await bench.pass(.seconds(10))
+      #expect(try await heldBack(bench) == ["companies": 0])
+    }
+  }
 }
