@@ -10,6 +10,9 @@ import Synchronization
 public final class ServiceCore: Sendable {
   public let engine: Engine
   let context: EngineContext
+  /// Names this opening of the store: a command knows by it whether the service it speaks to has the store that the
+  /// command means. Nil for a store that no other process can open.
+  let instance: String?
   private let sides: Mutex<SideConnections?>
 
   public var store: any Store { context.store }
@@ -29,10 +32,13 @@ public final class ServiceCore: Sendable {
   ) throws(ServiceError) {
     let metrics = Metrics()
     let store: any Store
+    let random = RandomSource.system
+    let instance = random.idempotencyKey()
+    self.instance = instance
     switch configuration.store {
     case .sqlite(let path):
       do throws(StoreError) {
-        store = try SQLiteStore(path: path, holder: purpose) { sample in
+        store = try SQLiteStore(path: path, holder: purpose, instance: instance) { sample in
           metrics.committed(seconds: sample.duration.seconds, batch: sample.batch)
         }
       } catch {
@@ -47,7 +53,7 @@ public final class ServiceCore: Sendable {
     context = EngineContext(
       store: store, connectors: connections.connectors.mapValues { through($0, clock) },
       reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
-      settings: EngineSettings(configuration), clock: clock, random: .system, metrics: metrics, logger: logger)
+      settings: EngineSettings(configuration), clock: clock, random: random, metrics: metrics, logger: logger)
     engine = Engine(context: context)
   }
 
@@ -55,6 +61,7 @@ public final class ServiceCore: Sendable {
   init(context: EngineContext, engine: Engine) {
     self.context = context
     self.engine = engine
+    instance = nil
     sides = Mutex(nil)
   }
 

@@ -68,7 +68,8 @@ public protocol Store: Sendable {
   func value(_ name: String) async throws(StoreError) -> String?
   func setValue(_ value: String?, for name: String) async throws(StoreError)
 
-  /// Removes events finished before `events` and history before `history`.
+  /// Removes events finished before `events`, those received before it that wait for a person without an open hold, and
+  /// history before `history`.
   func prune(events: Timestamp, history: Timestamp) async throws(StoreError)
   /// Erases a customer's records, link, events, holds and history so that no byte of them is in the store's files
   /// (rule 24).
@@ -154,6 +155,9 @@ public struct Changes: Sendable {
   public var holds: [Hold] = []
   public var closedHolds: [Int64] = []
   public var events: [EventOutcome] = []
+  /// Records whose work is done: their earlier events that were parked, held or in conflict are done too, where no open
+  /// hold is left. The same goes by itself for the records of holds that are closed or discarded.
+  public var finished: [RecordKey] = []
   /// Work that follows from this: stored as events of the inbox, waiting.
   public var followUps: [NewEvent] = []
   public var history: [HistoryEntry] = []
@@ -162,7 +166,7 @@ public struct Changes: Sendable {
 
   public var isEmpty: Bool {
     records.isEmpty && links.isEmpty && pushes.isEmpty && settledPushes.isEmpty && holds.isEmpty
-      && closedHolds.isEmpty && events.isEmpty && followUps.isEmpty && history.isEmpty
+      && closedHolds.isEmpty && events.isEmpty && finished.isEmpty && followUps.isEmpty && history.isEmpty
   }
 }
 

@@ -163,4 +163,27 @@ struct InboxConformanceTests {
     let again = try await bench.store.append(newEvent("young"))
     #expect(again == .accepted(id: (young.id ?? 0) + 1))
   }
+
+  @Test("drops what waits for a person in vain, and keeps what is held", arguments: Backend.allCases)
+  func pruneOpen(_ backend: Backend) async throws {
+    let store = try Bench(backend).store
+    var ids: [Int64] = []
+    for (name, record, time) in [
+      ("left", invoiced("1"), 10), ("held", invoiced("2"), 10), ("young", invoiced("1"), 30), ("loose", nil, 10),
+      ("gone", nil, 10),
+    ] as [(String, RecordKey?, Int64)] {
+      ids.append(try #require(try await store.append(newEvent(name, record, at: time, state: .parked)).id))
+    }
+    var loose = newHold(.parked, .unreadable, nil)
+    loose.event = ids[3]
+    var gone = newHold(.parked, .unreadable, nil)
+    (gone.event, gone.state) = (ids[4], .discarded)
+    let holds = [newHold(.parked, .misfit, invoiced("2")), loose, gone]
+    try await store.commit { $0.holds = holds }
+    try await store.prune(events: at(20), history: at(20))
+    #expect(try await store.events(ListQuery()).items.map(\.id) == [ids[3], ids[2], ids[1]])
+    var query = ListQuery()
+    query.state = "discarded"
+    #expect(try await store.holds(.parked, query).items.isEmpty)
+  }
 }

@@ -52,8 +52,22 @@ struct StorePropertyTests {
         }
         holds[id] = hold
       }
+      let closed = changes.closedHolds.compactMap { holds[$0]?.record }
       for id in changes.closedHolds { holds[id] = nil }
       for outcome in changes.events { events[outcome.id]?.state = outcome.state }
+      for key in closed where !isHeld(key) {
+        for (id, event) in events where event.event.side == key.side && event.event.record == key.id {
+          if [.parked, .held, .conflict].contains(event.state) { events[id]?.state = .done }
+        }
+      }
+    }
+
+    private func isHeld(_ key: RecordKey) -> Bool {
+      let link = link(of: key)
+      return holds.values.contains { hold in
+        (hold.link != nil && hold.link == link?.id)
+          || hold.record.map { $0 == key || $0 == link?.key(on: key.side.other) } ?? false
+      }
     }
   }
 

@@ -208,6 +208,57 @@ struct WorkConformanceTests {
     #expect(try await store.hold(id) == nil)
   }
 
+  @Test(
+    "events that wait for a person are done when nothing of their record is held any more", arguments: Backend.allCases)
+  func openEvents(_ backend: Backend) async throws {
+    let store = try Bench(backend).store
+    var link = Link(flow: "guests", invoiced: RecordID("1"), pms: RecordID("p1"), createdAt: at(5))
+    link.id = try #require(try await store.commit { $0.links = [link] }.link)
+    var ids: [Int64] = []
+    for (name, record, state) in [
+      ("a", invoiced("1"), EventState.parked), ("b", pms("p1"), .conflict), ("c", invoiced("2"), .held),
+      ("d", invoiced("3"), .parked), ("e", invoiced("1"), .waiting),
+    ] {
+      ids.append(try #require(try await store.append(newEvent(name, record, state: state)).id))
+    }
+    let unreadable = try #require(try await store.append(newEvent("f", nil, state: .parked)).id)
+    ids.append(unreadable)
+    func states() async throws -> [EventState] {
+      var states: [EventState] = []
+      for id in ids { states.append(try #require(try await store.event(id)).state) }
+      return states
+    }
+    var other = newHold(.conflict)
+    other.link = link.id
+    other.pmsID = link.pms
+    var loose = newHold(.parked, .unreadable, nil)
+    loose.event = unreadable
+    var third = newHold(.parked, .misfit, invoiced("3"))
+    let holds = try await store.commit { $0.holds = [newHold(), other, loose, third] }.holds
+    try await store.commit { $0.closedHolds = [holds[0]] }
+    #expect(try await states() == [.parked, .conflict, .held, .parked, .waiting, .parked], "another hold is open")
+    try await store.commit {
+      $0.closedHolds = [holds[1]]
+      $0.history = [newHistory(at: 70)]
+    }
+    #expect(try await states() == [.done, .done, .held, .parked, .waiting, .parked])
+    #expect(try await store.event(ids[0])?.finishedAt == at(70))
+    (third.id, third.state) = (holds[3], .discarded)
+    (loose.id, loose.state) = (holds[2], .discarded)
+    let discarded = [third, loose]
+    try await store.commit { $0.holds = discarded }
+    #expect(try await states() == [.done, .done, .held, .done, .waiting, .done])
+    try await store.commit { $0.finished = [invoiced("2")] }
+    #expect(try await states() == [.done, .done, .done, .done, .waiting, .done])
+    try await store.commit {
+      $0.holds = [newHold()]
+      $0.closedHolds = []
+      $0.events = [EventOutcome(id: ids[4], state: .parked, attempts: 1, at: at(80))]
+      $0.finished = [invoiced("1")]
+    }
+    #expect(try await states().suffix(2) == [.parked, .done], "it was parked anew")
+  }
+
   @Test("lists links oldest first and history newest first, in pages, by every filter", arguments: Backend.allCases)
   func lists(_ backend: Backend) async throws {
     let bench = try Bench(backend)

@@ -8,6 +8,7 @@ import Logging
 import Mapping
 import Service
 import Signatures
+import Store
 
 /// The way to the admin API: of the running service over HTTP, else of the store in this process.
 final class AdminConnection: Sendable {
@@ -35,7 +36,7 @@ final class AdminConnection: Sendable {
       throw ExitCode.misconfigured
     }
     let listen = configuration.admin.listen
-    if let way = try await service(listen, configuration.admin.token) { return AdminConnection(way) }
+    if let way = try await service(configuration) { return AdminConnection(way) }
     let mapping = try options.load().mapping
     do {
       let core = try ServiceCore(
@@ -50,22 +51,27 @@ final class AdminConnection: Sendable {
     } catch {
       Console.message("error: \(error)")
       if case .misconfigured = error { throw ExitCode.misconfigured }
-      Console.message("No service answers on its admin listener, \(listen).")
+      Console.message("No service that has this store open answers on its admin listener, \(listen).")
       throw ExitCode.failure
     }
   }
 
-  private static func service(_ listen: ListenAddress, _ token: Secret?) async throws -> Way? {
-    guard listen.port != 0 else { return nil }
-    var address = listen
+  /// The service that has the configured store open. Whatever else listens there gets neither the token nor a call.
+  private static func service(_ configuration: Configuration) async throws -> Way? {
+    guard case .sqlite(let path) = configuration.store, let instance = SQLiteStore.instance(at: path),
+      configuration.admin.listen.port != 0
+    else { return nil }
+    var address = configuration.admin.listen
     if address.host == "0.0.0.0" { address.host = "127.0.0.1" }
     if address.host == "::" { address.host = "::1" }
     let loop = try EventLoop()
     let client = try HTTPClient(loop: loop)
     let base = "http://\(address)"
     let answer = try? await client.send(HTTPRequest(method: "GET", target: base + "/healthz"), timeout: .seconds(3))
-    if answer?.status == 200, let body = answer?.body, (try? JSONValue(parsing: body))?["status"] == "ok" {
-      return .service(client, loop, base: base, token: token)
+    if answer?.status == 200, let body = answer?.body,
+      (try? JSONValue(parsing: body))?["instance"]?.string == instance
+    {
+      return .service(client, loop, base: base, token: configuration.admin.token)
     }
     client.shutdown()
     loop.stop()

@@ -23,7 +23,7 @@ public final class AdminListener: Sendable {
   public func answer(_ request: HTTPRequest) async -> HTTPResponse {
     if request.path == "/healthz" {
       return request.method == "GET" || request.method == "HEAD"
-        ? .json(#"{"status":"ok"}"#)
+        ? .json(core.instance.map { ["status": "ok", "instance": .string($0)] } ?? ["status": "ok"])
         : .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
     }
     let isForPeople = (request.headers["Accept"] ?? "").contains("text/html")

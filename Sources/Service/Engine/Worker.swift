@@ -97,6 +97,7 @@ struct Worker: Sendable {
         EventOutcome(
           id: event.id, state: work.outcome.state, attempts: event.attempts + 1, reason: work.outcome.reason, at: now))
     }
+    if work.outcome.state == .done { work.changes.finished = Array(work.records.keys) }
     try await takeUpHeldEvents(&work)
     try await takeOverHeldBack(&work)
     let followed = work.changes.followUps.compactMap { event in event.record.map { RecordKey(event.side, $0) } }

@@ -6,21 +6,21 @@ final class FileLock: Sendable {
   /// Below 0 once it is released.
   private let descriptor: Atomic<Int32>
 
-  /// `holder` is what others are told: what this process is doing, in a word.
-  init(path: String, holder: String) throws(StoreError) {
+  /// `holder` is what others are told: what this process is doing, in a word. `instance` names this holding of the lock.
+  init(path: String, holder: String, instance: String) throws(StoreError) {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw .unusable("can't open the lock file \(path): \(systemMessage()); make its directory writable for this user")
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let reason = errno
-      let text = Self.content(of: descriptor)
+      let text = Self.lines(of: descriptor).first ?? ""
       close(descriptor)
       if reason == EWOULDBLOCK { throw .inUse(by: text.isEmpty ? "another process" : text) }
       throw .unusable("can't lock \(path): \(systemMessage(reason)); keep the store on a file system that has locks")
     }
     self.descriptor = Atomic(descriptor)
-    let text = Array("process \(getpid()) (\(holder))\n".utf8)
+    let text = Array("process \(getpid()) (\(holder))\n\(instance)\n".utf8)
     // Only what others are told about us: the lock holds without it.
     _ = ftruncate(descriptor, 0)
     _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
@@ -30,14 +30,26 @@ final class FileLock: Sendable {
 
   func release() {
     let descriptor = descriptor.exchange(-1, ordering: .acquiringAndReleasing)
-    if descriptor >= 0 { close(descriptor) }
+    guard descriptor >= 0 else { return }
+    // From now on nobody can be taken for the holder.
+    _ = ftruncate(descriptor, 0)
+    close(descriptor)
   }
 
-  private static func content(of descriptor: Int32) -> String {
+  /// The instance that holds, or held, the lock at `path`; nil where there is none or it can't be read.
+  static func instance(at path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    let lines = lines(of: descriptor)
+    return lines.count > 1 && !lines[1].isEmpty ? lines[1] : nil
+  }
+
+  private static func lines(of descriptor: Int32) -> [String] {
     var bytes = [UInt8](repeating: 0, count: 256)
     let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
-    let line = bytes.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") }
-    return String(decoding: line, as: UTF8.self)
+    return bytes.prefix(max(0, count)).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .map { String(decoding: $0, as: UTF8.self) }
   }
 }
 

@@ -51,7 +51,9 @@ final class Ledger {
       let id = try hold.save(db)
       if hold.id == 0 { committed.holds.append(id) }
     }
+    var over = try changes.closedHolds.compactMap { try db.hold($0) }
     for id in changes.closedHolds { try db.run("DELETE FROM hold WHERE id = ?", [.int(id)]) }
+    over += changes.holds.filter { $0.state == .discarded }
     for outcome in changes.events {
       try outcome.update(db)
       if outcome.state.isPending {
@@ -59,6 +61,9 @@ final class Ledger {
       } else {
         try pending.isFinished(outcome.id, db)
       }
+    }
+    if !over.isEmpty || !changes.finished.isEmpty {
+      try db.finishEvents(of: over, changes.finished, at: changes.latest)
     }
     for event in changes.followUps { _ = try append(event, db) }
     for entry in changes.history { try entry.insert(db) }

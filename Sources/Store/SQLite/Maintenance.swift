@@ -23,6 +23,11 @@ extension SQLiteStore {
     try await write { _, db in
       try db.run(
         """
+        DELETE FROM hold WHERE record IS NULL AND state = 'discarded'
+          AND NOT EXISTS (SELECT 1 FROM event WHERE event.id = hold.event)
+        """)
+      try db.run(
+        """
         UPDATE record SET body = NULL, version = NULL, etag = NULL, source = NULL, seen_at = NULL
         WHERE presence = 'gone' AND body IS NOT NULL AND gone_at < ?
         """, [.time(history)])
@@ -69,18 +74,25 @@ extension Ledger {
   /// Removes what is over of the next slice; returns where the one after it begins, nil at the end.
   fileprivate func pruneEvents(before time: Timestamp, after: Int64, _ db: Database) throws -> Int64? {
     let rows = try db.all(
-      "SELECT id, side, event_id, finished_at, received_at FROM event WHERE id > ? ORDER BY id LIMIT ?",
+      "SELECT id, side, event_id, finished_at, received_at, state, record FROM event WHERE id > ? ORDER BY id LIMIT ?",
       [.int(after), .int(Self.slice)]
     ) { row in
       (
         id: row[0] as Int64, side: try row.needed(row.side(1), "an event"),
         eventID: try row.needed(row.exact(2), "an event"), finished: row.time(3),
-        received: try row.needed(row.time(4), "an event")
+        received: try row.needed(row.time(4), "an event"), state: EventState(code: row.number(5)), record: row.id(6)
       )
     }
     var removed = false
     for row in rows {
-      guard let finished = row.finished, finished < time else { continue }
+      guard row.finished ?? row.received < time else { continue }
+      if row.finished == nil {
+        // What waits for a person stays as long as it is held; what is still to be worked on, always.
+        guard let state = row.state, !state.isPending else { continue }
+        let isHeld =
+          try row.record.map { try db.hasOpenHold(RecordKey(row.side, $0)) } ?? db.hasOpenHold(ofEvent: row.id)
+        if isHeld { continue }
+      }
       try remove((row.id, row.side, row.eventID), db)
       removed = true
     }

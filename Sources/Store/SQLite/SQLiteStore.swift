@@ -18,21 +18,28 @@ public final class SQLiteStore: Store, Sendable {
   ///
   /// `holder` is what a second process is told about this one, in a word: its command. `inline` does everything on the
   /// caller's thread before it returns: for simulations. `observe` is told of each commit, on the writer's thread.
+  /// `instance` is what `instance(at:)` gives while it is open.
   public convenience init(
-    path: String, holder: String = "customer-sync", inline: Bool = false,
+    path: String, holder: String = "customer-sync", instance: String = "", inline: Bool = false,
     observe: @escaping @Sendable (CommitSample) -> Void = { _ in }
   ) throws(StoreError) {
-    try self.init(path: path, holder: holder, inline: inline, limits: LogLimits(), observe: observe)
+    try self.init(
+      path: path, holder: holder, instance: instance, inline: inline, limits: LogLimits(), observe: observe)
   }
 
   convenience init(
-    path: String, holder: String, inline: Bool, limits: LogLimits, observe: @escaping @Sendable (CommitSample) -> Void
+    path: String, holder: String, instance: String = "", inline: Bool, limits: LogLimits,
+    observe: @escaping @Sendable (CommitSample) -> Void
   ) throws(StoreError) {
     try Connections.makeFile(path)
-    let lock = try FileLock(path: path + ".lock", holder: holder)
+    let lock = try FileLock(path: path + ".lock", holder: holder, instance: instance)
     try self.init(
       Connections(path: path, isInline: inline), lock: lock, isInline: inline, limits: limits, observe: observe)
   }
+
+  /// The name that whoever has the store at `path` open was given; nil where nobody has. A process that was killed
+  /// leaves its own behind.
+  public static func instance(at path: String) -> String? { FileLock.instance(at: path + ".lock") }
 
   /// A store in memory, inline: everything happens on the caller's thread before it returns.
   public convenience init(inMemory observe: @escaping @Sendable (CommitSample) -> Void = { _ in }) throws(StoreError) {

@@ -35,6 +35,7 @@ enum Schema {
     CREATE INDEX event_due ON event(due_at, id, side, record, state, received_at) WHERE state < 3;
     CREATE INDEX event_done ON event(side, record) WHERE state >= 3 AND record IS NOT NULL;
     CREATE INDEX event_open ON event(state) WHERE state >= 5;
+    CREATE INDEX event_held ON event(side, record) WHERE state >= 5;
     CREATE INDEX event_loose ON event(side, id) WHERE record IS NULL OR kind = 'merged';
     CREATE TABLE pending_event(
       hash INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(hash, id)) STRICT, WITHOUT ROWID;

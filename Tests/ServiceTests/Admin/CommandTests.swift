@@ -70,6 +70,27 @@ struct Ran: Sendable {
     }
   }
 
+  @Test("commands open the store themselves where something else answers on the admin listener's address")
+  func strangers() async throws {
+    try await AdminBench.with { other in
+      let place = try AdminBench.directory()
+      defer { try? FileManager.default.removeItem(atPath: place) }
+      try AdminBench.mapping.write(toFile: place + "/mapping.yaml", atomically: true, encoding: .utf8)
+      let urls = (invoiced: other.sandbox.invoiced.url, pms: other.sandbox.pms.url)
+      let file = place + "/customer-sync.yaml"
+      try AdminBench.configuration(urls, admin: other.service.adminPort, true)
+        .write(toFile: file, atomically: true, encoding: .utf8)
+      // The second time there is a lock file, of a command that is over.
+      for _ in 1...2 {
+        let paused = try await Ran.run(["pause", "pms", "--config", file])
+        #expect(paused.status == 0, "\(paused.errors)")
+      }
+      #expect(try await other.admin("GET", "status").json["sides"]?["pms"]?["state"] == "up")
+      let own = try await Ran.run(["status", "--json", "--config", file])
+      #expect(own.json["sides"]?["pms"]?["state"] == "paused")
+    }
+  }
+
   private func checkReads(_ bench: AdminBench, _ link: JSONValue) async throws {
     let (invoiced, pms) = (link["invoiced_id"]?.string ?? "", link["pms_id"]?.string ?? "")
     let list = try await Ran.command(bench, "links", "list", "--json")

@@ -3,6 +3,7 @@ import HTTPClient
 import JSON
 import Mapping
 import Sandbox
+import Store
 import Sync
 import Testing
 
@@ -147,6 +148,30 @@ struct FailureTests {
       for hold in holds {
         #expect(hold.reason.hasPrefix("nothing was sent to Invoiced: metadata takes 10 keys, and this makes 11"))
       }
+    }
+  }
+
+  @Test(
+    "events are parked as long as their record is, whether a person or the cause lets it go", arguments: [true, false])
+  func parkedEvents(discards: Bool) async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        side == .pms && request.method == "PATCH" ? .answer(422) : nil
+      }
+      for city in ["Oslo", "Bergen"] {
+        try bench.change(.invoiced, pair.invoiced, ["city": .string(city)])
+        try await bench.pass(.seconds(60))
+      }
+      #expect(try await bench.store.counts().events[.parked] == 2)
+      if discards {
+        try await bench.admin("POST", "parked/\(bench.holds()[0].id)/discard")
+      } else {
+        bench.transport.removeHooks()
+        try bench.change(.invoiced, pair.invoiced, ["city": "Voss"])
+        try await bench.pass(.seconds(60))
+      }
+      #expect(try await bench.store.counts().events[.parked] == nil)
     }
   }
 
