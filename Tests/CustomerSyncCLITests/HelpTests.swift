@@ -22,7 +22,13 @@ import Testing
     #expect(outcome.output.contains("/webhooks/invoiced"))
   }
 
-  @Test("exits with 64 on wrong usage", arguments: [["chekc"], ["check", "--onlin"], ["mapping", "test"]])
+  @Test(
+    "exits with 64 on wrong usage",
+    arguments: [
+      ["chekc"], ["check", "--onlin"], ["mapping", "test"], ["pause", "nobody"], ["parked", "show"],
+      ["events", "list", "--since", "yesterday"], ["events", "list", "--state", "lost"],
+      ["events", "list", "--side", "left"], ["events", "replay", "--since", "yesterday"],
+    ])
   func usage(arguments: [String]) throws {
     let outcome = try Program().run(arguments)
     #expect(outcome.status == 64)

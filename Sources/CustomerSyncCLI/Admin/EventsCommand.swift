@@ -1,5 +1,7 @@
 import ArgumentParser
 import JSON
+import Mapping
+import Sync
 
 struct EventsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,6 +12,13 @@ struct EventsCommand: AsyncParsableCommand {
         customer-sync events replay --since 2026-03-01T00:00:00Z --type customer.updated
       """,
     subcommands: [List.self, Show.self, Replay.self])
+
+  fileprivate static func checkTimes(since: String?, until: String?) throws {
+    for (name, text) in [("since", since), ("until", until)] {
+      guard let text, Timestamp(rfc3339: text) == nil else { continue }
+      throw ValidationError("--\(name) takes a time such as 2026-03-01T12:00:00Z.")
+    }
+  }
 
   struct List: AdminCommand {
     static let purpose = "events list"
@@ -33,6 +42,12 @@ struct EventsCommand: AsyncParsableCommand {
 
     func validate() throws {
       if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1 on.") }
+      if let side, Side(rawValue: side) == nil { throw ValidationError("--side takes invoiced or pms.") }
+      if let state, EventState(rawValue: state) == nil {
+        let states = EventState.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--state takes one of \(states).")
+      }
+      try EventsCommand.checkTimes(since: since, until: until)
     }
 
     func run(with admin: AdminConnection) async throws {
@@ -99,6 +114,7 @@ struct EventsCommand: AsyncParsableCommand {
       guard since != nil || (until == nil && type == nil) else {
         throw ValidationError("--until and --type go with --since.")
       }
+      try EventsCommand.checkTimes(since: since, until: until)
     }
 
     func run(with admin: AdminConnection) async throws {
