@@ -32,5 +32,11 @@ public struct EngineSettings: Sendable {
 
   public init() {}
 
+  /// How long to wait after that many attempts: exponential, with full jitter (rule 19).
+  func backoff(_ attempts: Int, _ random: RandomSource) -> Duration {
+    let most = min(retryFirst * (1 << min(attempts, 20)), retryMost)
+    return max(most * random.fraction(), .milliseconds(10))
+  }
+
   func limits(_ side: Side) -> SideLimits { side == .invoiced ? invoiced : pms }
 }

@@ -150,7 +150,7 @@ struct Worker: Sendable {
         return
       }
       let attempts = work.events.map(\.attempts).max() ?? 0
-      due = now.adding(after.map { .seconds($0) } ?? backoff(attempts))
+      due = now.adding(after.map { .seconds($0) } ?? context.settings.backoff(attempts, context.random))
     }
     for event in work.events {
       work.changes.events.append(
@@ -215,13 +215,6 @@ struct Worker: Sendable {
       work.changes.followUps.append(NewEvent.look(at: key, now: now, context.random))
       wake(.blocked(key))
     }
-  }
-
-  /// Exponential, with full jitter (rule 19).
-  private func backoff(_ attempts: Int) -> Duration {
-    let doubled = context.settings.retryFirst * (1 << min(attempts, 20))
-    let most = min(doubled, context.settings.retryMost)
-    return max(most * context.random.fraction(), .milliseconds(10))
   }
 
   // MARK: Parts that the steps share

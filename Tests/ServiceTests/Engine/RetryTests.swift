@@ -9,38 +9,17 @@ import Testing
 
 @testable import Service
 
-/// When something happened, told in the order it did.
-private final class Moments: Sendable {
-  private let list = Mutex<[Timestamp]>([])
-  func note(_ time: Timestamp) { list.withLock { $0.append(time) } }
-  var all: [Timestamp] { list.withLock { $0 } }
-}
-
 @Suite("rule 19: backoff and tokens")
 struct RetryTests {
-  @Test("backoff doubles to its most, with full jitter: anywhere between nothing and that")
-  func jitter() async throws {
-    try await EngineBench.run(settings: "retry: { first: 10s, most: 160s }") { bench in
-      let (id, _) = try await bench.linked()
-      let attempts = Moments()
-      bench.transport.add { [clock = bench.clock] side, request async throws(HTTPClientError) in
-        guard side == .pms, request.method == "PATCH" else { return nil }
-        attempts.note(clock.now)
-        return .answer(429)
-      }
-      try bench.change(.invoiced, id, ["city": "Oslo"])
-      try await bench.pass(.seconds(6 * 3600))
-      let times = attempts.all
-      let gaps = zip(times, times.dropFirst()).map { Double($1.since($0).components.seconds) }
-      try #require(gaps.count > 150)
-      for (index, gap) in gaps.prefix(4).enumerated() { #expect(gap <= Double(10 << index)) }
-      let late = gaps.dropFirst(4)
-      #expect(late.allSatisfy { $0 <= 160 })
-      #expect(late.min() ?? 160 < 16, "full jitter reaches down to nothing")
-      #expect(late.max() ?? 0 > 144)
-      let mean = late.reduce(0, +) / Double(late.count)
-      #expect(60..<100 ~= mean)
-    }
+  @Test("backoff doubles to its most, with full jitter: anywhere between nothing and that", arguments: 0..<12)
+  func jitter(_ attempts: Int) {
+    var settings = EngineSettings()
+    (settings.retryFirst, settings.retryMost) = (.seconds(10), .seconds(160))
+    let most = min(10.0 * Double(1 << attempts), 160)
+    let waits = (0..<2000).map { _ in settings.backoff(attempts, .system) / .seconds(1) }
+    #expect(waits.allSatisfy { $0 > 0 && $0 <= most })
+    #expect((waits.min() ?? most) < most * 0.1 && (waits.max() ?? 0) > most * 0.9)
+    #expect(most * 0.4..<most * 0.6 ~= waits.reduce(0, +) / 2000)
   }
 
   @Test("401: the token is fetched anew and the call made again; a second 401 pauses the side, and a probe lifts it")
