@@ -65,7 +65,8 @@ let package = Package(
     .executableTarget(
       name: "CustomerSyncCLI",
       dependencies: [
-        "Simulation", "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP", "HTTPServer",
+        "Simulation", "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP",
+        "HTTPServer",
         "HTTPClient", "EventLoop", "JSON", arguments, logging,
       ],
       resources: [.embedInCode("openapi.yaml"), .embedInCode("default-mapping.yaml")], swiftSettings: settings),
