@@ -193,7 +193,8 @@ class Service(Server):
     """customer-sync itself."""
 
     name = "customer-sync"
-    table = "event"
+    # What its own walks over both sides noted is left out.
+    table = "event WHERE origin IN ('webhook', 'callback')"
 
     def __init__(self, work, binary, sides_port):
         super().__init__(work)
