@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+    room("SeededRandom"),
     room("JSON"),
     room("HTTP"),
     room("EventLoop", ["CLibevent"]),
@@ -55,19 +56,19 @@ let package = Package(
         "HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "Connectors", "Store", "Documents", "Sync",
         "Mapping", "JSON", logging,
       ]),
-    room("Sandbox", ["HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "JSON"]),
+    room("Sandbox", ["HTTP", "HTTPServer", "HTTPClient", "EventLoop", "Signatures", "JSON", "SeededRandom"]),
     room(
       "Simulation",
       [
         "Service", "Sandbox", "Connectors", "Store", "Sync", "Mapping", "Documents", "HTTP", "HTTPClient", "JSON",
-        logging,
+        "SeededRandom", logging,
       ]),
     .executableTarget(
       name: "CustomerSyncCLI",
       dependencies: [
         "Simulation", "Service", "Sandbox", "Connectors", "Store", "Documents", "Sync", "Mapping", "Signatures", "HTTP",
         "HTTPServer",
-        "HTTPClient", "EventLoop", "JSON", arguments, logging,
+        "HTTPClient", "EventLoop", "JSON", "SeededRandom", arguments, logging,
       ],
       resources: [.embedInCode("openapi.yaml"), .embedInCode("default-mapping.yaml")], swiftSettings: settings),
 
@@ -75,27 +76,27 @@ let package = Package(
       "Connectors",
       ["Connectors", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     tests(
-      "CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON"],
+      "CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON", "SeededRandom"],
       resources: [.copy("Fixtures")]),
-    tests("Documents", ["Documents", "Mapping", "JSON"], resources: [.copy("Fixtures")]),
+    tests("Documents", ["Documents", "Mapping", "JSON", "SeededRandom"], resources: [.copy("Fixtures")]),
     tests("EndToEnd", ["Sandbox", "Signatures", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "JSON"]),
     tests("EventLoop", ["EventLoop"]),
     tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
-    tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
-    tests("JSON", ["JSON"]),
-    tests("Mapping", ["Mapping", "JSON"]),
+    tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL", "SeededRandom"]),
+    tests("JSON", ["JSON", "SeededRandom"]),
+    tests("Mapping", ["Mapping", "JSON", "SeededRandom"]),
     tests(
-      "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON"],
+      "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON", "SeededRandom"],
       resources: [.copy("Fixtures")]),
     tests(
       "Service",
       [
         "Service", "Sandbox", "Connectors", "Store", "Documents", "Signatures", "Sync", "Mapping", "HTTP", "HTTPServer",
-        "HTTPClient", "EventLoop", "JSON", grdb, logging,
+        "HTTPClient", "EventLoop", "JSON", grdb, logging, "SeededRandom",
       ]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
-    tests("Simulation", ["Simulation", "Mapping", "Documents", "JSON"]),
-    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb]),
-    tests("Sync", ["Sync", "Mapping", "JSON"]),
+    tests("Simulation", ["Simulation", "Mapping", "Documents", "JSON", "SeededRandom"]),
+    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb, "SeededRandom"]),
+    tests("Sync", ["Sync", "Mapping", "JSON", "SeededRandom"]),
   ]
 )

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// A kind of bad day; several may hold at once.
 public enum FaultProfile: String, Sendable, Hashable, CaseIterable {
   case none

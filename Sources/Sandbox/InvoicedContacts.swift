@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 
 extension InvoicedState {
   func contact(_ id: Int64, of owner: Int64) throws(Refusal) -> JSONObject {

@@ -1,4 +1,5 @@
 import JSON
+import SeededRandom
 
 extension InvoicedState {
   /// Uniqueness of a number doesn't look at case or outer blanks.

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 
 struct InvoicedEvent: Sendable {
   let id: Int64

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 import Signatures
 
 /// Who asks, as far as the events tell: an API key (-3) or a member of the account.

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 import Synchronization
 
 /// A simulated Invoiced account: customers, contacts, events, webhooks and idempotency keys, as the public API shows

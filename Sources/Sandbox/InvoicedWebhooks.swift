@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 import Signatures
 
 struct InvoicedEndpoint: Sendable {

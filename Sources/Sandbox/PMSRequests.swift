@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 import Signatures
 
 /// An answer other than success, as `application/problem+json` (RFC 9457).

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import SeededRandom
 import Synchronization
 
 /// How a simulated PMS is set up.

@@ -1,4 +1,5 @@
 import JSON
+import SeededRandom
 
 /// Customers made up from a seed: all four types, names in several scripts, sparse and full addresses.
 struct SampleCustomers {

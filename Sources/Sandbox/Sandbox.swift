@@ -1,6 +1,7 @@
 import EventLoop
 import HTTPClient
 import HTTPServer
+import SeededRandom
 
 /// How both simulated systems are started.
 public struct SandboxOptions: Sendable {

@@ -5,6 +5,7 @@ import JSON
 import Logging
 import Mapping
 import Sandbox
+import SeededRandom
 import Service
 import Signatures
 import Store

@@ -3,6 +3,7 @@ import HTTPClient
 import JSON
 import Mapping
 import Sandbox
+import SeededRandom
 import Synchronization
 
 /// Between the service and the two sides, both ways: the one place where calls and webhooks are delayed, lost,

@@ -1,6 +1,7 @@
 import JSON
 import Mapping
 import Sandbox
+import SeededRandom
 
 /// Makes values up that fit a mapping's rows: by what is known of Invoiced's properties, by types and converters.
 struct SampleValues {

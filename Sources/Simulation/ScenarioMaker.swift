@@ -1,6 +1,7 @@
 import JSON
 import Mapping
 import Sandbox
+import SeededRandom
 import Sync
 
 /// Draws a bad day from a seed: each kind of thing from a stream of its own.

@@ -1,4 +1,5 @@
 import Sandbox
+import SeededRandom
 import Synchronization
 
 /// Runs every job of a simulation, one after another, each time one that the seed chooses among those that are ready.

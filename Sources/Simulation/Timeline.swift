@@ -1,4 +1,5 @@
 import Sandbox
+import SeededRandom
 import Synchronization
 
 /// Virtual time, in milliseconds since 1970 UTC, and what is to happen when.

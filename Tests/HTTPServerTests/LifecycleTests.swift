@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP
 import HTTPServer
+import SeededRandom
 import Testing
 
 extension ServerTests {
@@ -206,7 +207,7 @@ extension ServerTests {
     @Test("no input ends the server", arguments: 0..<8 as Range<UInt64>)
     func garbage(seed: UInt64) throws {
       let harness = try Harness(configure: { $0.maxBody = 100 })
-      var random = SplitMix(state: seed)
+      var random = SeededGenerator(seed: seed)
       let good = [
         get("/a"), post("/b", "body"), chunked("/c", ["abc", "d"]), "HEAD / HTTP/1.0\r\n\r\n",
         post("/d", "x", "Expect: 100-continue"), "OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
@@ -234,18 +235,5 @@ extension ServerTests {
       }
       #expect(try harness.answer(get("/still")).body == "GET /still ")
     }
-  }
-}
-
-/// Random numbers that a seed repeats.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

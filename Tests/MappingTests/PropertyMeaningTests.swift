@@ -1,5 +1,6 @@
 import JSON
 import Mapping
+import SeededRandom
 import Testing
 
 @Suite("Rows") struct PropertyMeaningTests {

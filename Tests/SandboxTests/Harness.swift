@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Sandbox
+import SeededRandom
 import Testing
 
 /// A moment to start from: 2026-03-01T12:00:00Z.

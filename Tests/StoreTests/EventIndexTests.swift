@@ -1,5 +1,6 @@
 import GRDB
 import Mapping
+import SeededRandom
 import Sync
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 struct EventIndexTests {
   @Test("finds every event while they move to the big index, through crashes and failed commits", arguments: 0..<10)
   func moves(seed: UInt64) throws {
-    var random = Generator(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let queue = try DatabaseQueue()
     try queue.inDatabase { db in
       try Schema.migrate(db)
@@ -73,7 +74,7 @@ struct EventIndexTests {
 struct PendingIndexTests {
   @Test("finds a record's pending events while they move to the table, through crashes", arguments: 0..<10)
   func moves(seed: UInt64) throws {
-    var random = Generator(seed: seed)
+    var random = SeededGenerator(seed: seed)
     let queue = try DatabaseQueue()
     try queue.inDatabase { db in
       try Schema.migrate(db)
@@ -120,20 +121,5 @@ struct PendingIndexTests {
       }
       #expect(try db.number("SELECT count(*) FROM meta WHERE name = 'pending in table'") == 1)
     }
-  }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct Generator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -1,5 +1,6 @@
 import JSON
 import Mapping
+import SeededRandom
 import Store
 import Sync
 import Testing
@@ -71,7 +72,7 @@ struct StorePropertyTests {
     }
   }
 
-  private static func changes(_ model: Model, _ random: inout Generator) -> Changes {
+  private static func changes(_ model: Model, _ random: inout SeededGenerator) -> Changes {
     func key() -> RecordKey { Bool.random(using: &random) ? invoiced("\(number(6))") : pms("\(number(6))") }
     func number(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &random) }
     var changes = Changes()
@@ -123,7 +124,7 @@ struct StorePropertyTests {
   @Test("gives back what the model has", arguments: [Backend.file, .memory], 0..<15)
   func agrees(_ backend: Backend, seed: UInt64) async throws {
     let bench = try Bench(backend)
-    var random = Generator(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var model = Model()
     var refused = 0
     for step in 0..<120 {

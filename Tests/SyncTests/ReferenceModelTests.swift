@@ -1,5 +1,6 @@
 import JSON
 import Mapping
+import SeededRandom
 import Testing
 
 @testable import Sync

@@ -6,6 +6,7 @@ import JSON
 import Logging
 import Mapping
 import Sandbox
+import SeededRandom
 import Store
 import Sync
 import Synchronization
