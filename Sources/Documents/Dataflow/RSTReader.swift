@@ -74,14 +74,16 @@ struct RSTReader {
       let text = lines[index + 1].trimmed
       if !text.isEmpty, Self.covers(line, text) {
         index += 3
-        return .heading(text: RSTText.plain(text), style: .init(adornment: adornment, isOverlined: true))
+        return .heading(
+          text: RSTText.plain(text, isHeading: true), style: .init(adornment: adornment, isOverlined: true))
       }
     }
     guard index + 1 < lines.count, Self.indent(of: line) == 0, Self.adornment(line) == nil,
       let adornment = Self.adornment(lines[index + 1]), Self.covers(lines[index + 1], line)
     else { return nil }
     index += 2
-    return .heading(text: RSTText.plain(line.trimmed), style: .init(adornment: adornment, isOverlined: false))
+    return .heading(
+      text: RSTText.plain(line.trimmed, isHeading: true), style: .init(adornment: adornment, isOverlined: false))
   }
 
   /// The one punctuation character that a line consists of.

@@ -64,23 +64,23 @@ enum RSTText {
   }
 
   /// What a written text says: literals and emphasis without their marks, escapes resolved. A backslash that belongs to
-  /// a path (`\.`, `\[`, `\]`) stays.
-  static func plain(_ written: String) -> String {
+  /// a path (`\.`, `\[`, `\]`) stays, but in a heading, which is none.
+  static func plain(_ written: String, isHeading: Bool = false) -> String {
     for mark in ["``", "**", "*", "`"] {
       guard written.count > 2 * mark.count, written.hasPrefix(mark), written.hasSuffix(mark) else { continue }
       let inner = written.dropFirst(mark.count).dropLast(mark.count)
       guard !inner.contains(mark), inner.first?.isWhitespace == false, inner.last != "\\" else { continue }
-      return mark == "``" ? String(inner) : unescaped(String(inner))
+      return mark == "``" ? String(inner) : unescaped(String(inner), isHeading)
     }
     if written.hasPrefix(":"), written.hasSuffix("`"), let tick = written.firstIndex(of: "`") {
       let role = written[..<tick]
       let inner = written[written.index(after: tick)...].dropLast()
       if role.hasSuffix(":"), role.count > 2, !inner.isEmpty, !inner.contains("`") { return String(inner) }
     }
-    return unescaped(written)
+    return unescaped(written, isHeading)
   }
 
-  private static func unescaped(_ text: String) -> String {
+  private static func unescaped(_ text: String, _ isHeading: Bool) -> String {
     var result = ""
     var scalars = text.unicodeScalars[...]
     while let scalar = scalars.popFirst() {
@@ -90,7 +90,7 @@ enum RSTText {
       }
       if next == " " {
         scalars.removeFirst()
-      } else if isPunctuation(next), !".[]".unicodeScalars.contains(next) {
+      } else if isPunctuation(next), isHeading || !".[]".unicodeScalars.contains(next) {
         result.unicodeScalars.append(next)
         scalars.removeFirst()
       } else {
