@@ -83,7 +83,7 @@ struct RSTTable {
       // One report a table: what follows would only repeat it.
       break
     }
-    for index in rows.indices { rows[index].cells = rows[index].cells.map(RSTText.plain) }
+    for index in rows.indices { rows[index].cells = rows[index].cells.map { RSTText.plain($0) } }
   }
 
   /// A cell's text and its next line: with a blank between, but not in the middle of a path.
