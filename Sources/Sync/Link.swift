@@ -64,6 +64,8 @@ public struct Link: Sendable, Hashable {
   public var overwritten: [Overwritten] = []
   /// By the rows' keys: when pushes were made that repeat or answer ours (rule 20).
   public var loops: [String: [Timestamp]] = [:]
+  /// Updates of ours that may still arrive.
+  public var late: [LateWrite] = []
   /// The reference to the other side last seen on each record.
   public var invoicedReference: RecordID?
   public var pmsReference: RecordID?

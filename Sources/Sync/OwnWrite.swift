@@ -117,7 +117,7 @@ extension Planner {
       let properties: [Written]
       if let key = write.row {
         guard let row = flow.row(keyed: key) else { continue }
-        properties = [Written(write, of: row)]
+        properties = [Written(write, of: row, late: link.lateWrites(of: key, on: write.side))]
       } else {
         properties = Written.keys(of: write, beside: link.writes, event: event, flow: flow)
       }
@@ -164,12 +164,12 @@ private struct Written {
 
   var own: [JSONValue?] { left + recovered.map(Optional.some) }
 
-  init(_ write: OwnWrite, of row: PropertyPair) {
+  init(_ write: OwnWrite, of row: PropertyPair, late: [LateWrite]) {
     key = row.key
     path = write.path
     self.row = row
     former = write.former
-    left = [write.sent, write.stands]
+    left = [write.sent, write.stands] + late.map(\.sent)
     recovered = write.recovered
   }
 

@@ -36,6 +36,11 @@ struct RowPlanner {
       try decideFirst(invoiced, pms, into: &plan)
       return
     }
+    for side in Side.allCases where isLateWrite(on: side) {
+      let why = "\(side.title) shows an update of ours that went unanswered and arrived late"
+      try push(from: side.other, rule: 12, why, into: &plan)
+      return
+    }
     switch (changed(.invoiced), changed(.pms)) {
     case (false, false):
       if agreed?.isBaseOnly == true || wasRedefined { try decideFirst(invoiced, pms, into: &plan) }
@@ -180,6 +185,16 @@ struct RowPlanner {
     return edit.at
   }
 
+  /// Whether a side shows, in place of what was agreed, an update of ours that was taken for lost (rule 12).
+  private func isLateWrite(on side: Side) -> Bool {
+    let writes = input.link.lateWrites(of: row.key, on: side)
+    guard !writes.isEmpty, agreed?.isBaseOnly == false, changed(side), let edit = edited(side) else { return false }
+    return writes.contains { write in
+      (row.same(value(side), write.sent, on: side) || row.isNear(sent: write.sent, answered: value(side), on: side))
+        && write.sentAt <= edit.adding(Planner.tie) && edit <= write.until
+    }
+  }
+
   /// A one-way row's target is a copy of its source (rule 23).
   private func decideCopy(from source: Side, into plan: inout Plan) throws(Misfit) {
     let target = source.other
@@ -205,7 +220,7 @@ struct RowPlanner {
       // The edit is carried by the row that reads it; for this one it is what stands there now.
       plan.agreed[row.key] = AgreedPair(invoiced: invoiced, pms: pms, fingerprint: row.fingerprint)
     case (_, true):
-      if input.flow.conflict == .manual {
+      if input.flow.conflict == .manual, !isLateWrite(on: target) {
         hold(
           basis: wanted.key + " | " + present.key, "the row is one-way, and its copy was edited; conflict is manual",
           into: &plan)

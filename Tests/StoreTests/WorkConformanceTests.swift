@@ -23,6 +23,11 @@ struct WorkConformanceTests {
       read: Version(nanoseconds: 5), left: nil, readAt: at(7), isGuarded: false)
     write.recovered = [["a", .null]]
     link.writes = [write]
+    link.late = [
+      LateWrite(
+        side: .invoiced, row: "name=name", sent: "Late", sentAt: Timestamp(milliseconds: 1),
+        until: Timestamp(milliseconds: 60_001))
+    ]
     link.overwritten = [
       Overwritten(side: .pms, row: "name", path: JSONPath("n")!, value: .null, over: ["x", .null], isLast: true)
     ]

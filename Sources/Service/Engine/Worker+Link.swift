@@ -206,10 +206,23 @@ extension Worker {
       remember(push, taken, before: nil, seen: seen, isAnswer: false, flow: flow, &work)
       if push.state == .doubted {
         for property in settled.notTaken { refuse(property, of: push, &work) }
+      } else {
+        expect(settled.notTaken, of: push, &work)
       }
       work.changes.settledPushes.append(push.id)
       work.pushes.removeAll { $0.id == push.id }
     }
+  }
+
+  /// What wasn't taken may still arrive; where it would be on a stale read then, the side refuses it (rule 12).
+  private func expect(_ properties: [Push.Property], of push: Push, _ work: inout Work) {
+    guard var link = work.link, !context.connector(push.side).abilities.hasETags else { return }
+    let until = push.sentAt.adding(context.settings.confirm)
+    link.expect(
+      properties.compactMap { property in
+        property.row.map { LateWrite(side: push.side, row: $0, sent: property.sent, sentAt: push.sentAt, until: until) }
+      }, now: now)
+    work.set(link)
   }
 
   /// The target kept its former value twice: it refuses this one (rule 9).

@@ -7,18 +7,22 @@ import Sync
 /// there and a one-element list round what may be JSON's null.
 extension Link {
   var memory: JSONValue? {
-    if writes.isEmpty && overwritten.isEmpty && loops.isEmpty { return nil }
+    if writes.isEmpty && overwritten.isEmpty && loops.isEmpty && late.isEmpty { return nil }
     let times = loops.sorted { $0.key < $1.key }.map { row, times in
       (key: row, value: JSONValue.array(times.map { .number(JSONNumber($0.milliseconds)) }))
     }
-    return [.array(writes.map(\.stored)), .array(overwritten.map(\.stored)), .object(JSONObject(times))]
+    return [
+      .array(writes.map(\.stored)), .array(overwritten.map(\.stored)), .object(JSONObject(times)),
+      .array(late.map(\.stored)),
+    ]
   }
 
   mutating func recall(_ memory: JSONValue, _ row: Row, _ place: String) throws {
     let parts = memory.array ?? []
-    guard parts.count == 3 else { throw Damage(what: place) }
+    guard parts.count == 4 else { throw Damage(what: place) }
     writes = try (parts[0].array ?? []).map { try row.needed(OwnWrite(stored: $0), place) }
     overwritten = try (parts[1].array ?? []).map { try row.needed(Overwritten(stored: $0), place) }
+    late = try (parts[3].array ?? []).map { try row.needed(LateWrite(stored: $0), place) }
     for (key, value) in parts[2].object?.members ?? [] {
       loops[key] = (value.array ?? []).compactMap { $0.int64.map { Timestamp(milliseconds: $0) } }
     }
@@ -69,5 +73,20 @@ extension Overwritten {
     else { return nil }
     self.init(side: side, row: parts[1].string, path: path, value: parts[3], over: over, isLast: isLast)
     self.isTaken = isTaken
+  }
+}
+
+extension LateWrite {
+  fileprivate var stored: JSONValue {
+    [.string(side.rawValue), .string(row), sent, .number(sentAt.milliseconds), .number(until.milliseconds)]
+  }
+
+  fileprivate init?(stored: JSONValue) {
+    guard let parts = stored.array, parts.count == 5, let side = parts[0].side, let row = parts[1].string,
+      let sentAt = parts[3].int64, let until = parts[4].int64
+    else { return nil }
+    self.init(
+      side: side, row: row, sent: parts[2], sentAt: Timestamp(milliseconds: sentAt),
+      until: Timestamp(milliseconds: until))
   }
 }

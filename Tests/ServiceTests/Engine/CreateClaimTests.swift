@@ -1,0 +1,117 @@
+import HTTP
+import HTTPClient
+import JSON
+import Mapping
+import Sandbox
+import Sync
+import Synchronization
+import Testing
+
+@testable import Service
+
+@Suite("rule 12: creates under way")
+struct CreateClaimTests {
+  private static func loseCreate(_ bench: EngineBench, _ held: @escaping @Sendable (HTTPRequest) -> Void = { _ in }) {
+    let once = Times(1)
+    bench.transport.add { side, request async throws(HTTPClientError) in
+      guard side == .pms, request.method == "POST", once.take() else { return nil }
+      held(request)
+      throw .unanswered(host: "pms.test", cause: "it timed out")
+    }
+  }
+
+  @Test("an event of the source before `confirm` doesn't send an unanswered create again, which arrives late")
+  func arrivesLate() async throws {
+    try await EngineBench.run { bench in
+      let request = Held()
+      Self.loseCreate(bench) { sent in request.value.withLock { $0 = sent } }
+      let made = try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      let id = try #require(made["id"]?.identifier)
+      try await bench.pass()
+      try bench.change(.invoiced, id, ["city": "Oslo"])
+      try await bench.pass(.seconds(10))
+      let late = try #require(request.value.withLock { $0 })
+      _ = try bench.transport.carryOut(late, .pms)
+      try await bench.pass(.seconds(200))
+      #expect(bench.pms.customers.count == 1)
+      #expect(bench.invoiced.customers.count == 1)
+      #expect(bench.pms.customers.first?["address"]?["city"] == "Oslo")
+      #expect(try await bench.links().count == 1)
+    }
+  }
+
+  @Test(
+    "a record of the other side with a claimed match key waits until the create is settled, new or known before",
+    arguments: [true, false])
+  func claimed(isKnown: Bool) async throws {
+    try await EngineBench.run { bench in
+      var known: String?
+      if isKnown {
+        let long = JSONValue.string(String(repeating: "x", count: 300))
+        known = try bench.edit(
+          .pms, "POST", "/customers", ["name": long, "customer_number": "B-1", "kind": "company"])["id"]?.identifier
+        try await bench.pass(.seconds(5))
+      }
+      Self.loseCreate(bench)
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(1))
+      if let known {
+        try bench.change(.pms, known, ["name": "One", "customer_number": "A-1"])
+      } else {
+        try bench.edit(.pms, "POST", "/customers", ["name": "One", "customer_number": "A-1", "kind": "company"])
+      }
+      try await bench.pass(.seconds(30))
+      #expect(try await bench.links().isEmpty)
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.links().count == 1)
+      #expect(bench.pms.customers.count == 1)
+      #expect(bench.invoiced.customers.count == 1)
+    }
+  }
+
+  @Test("any other record waits for the creates that were unanswered when it was first seen, and for no later one")
+  func others() async throws {
+    try await EngineBench.run { bench in
+      let long = JSONValue.string(String(repeating: "x", count: 300))
+      let before = try bench.edit(
+        .pms, "POST", "/customers", ["name": long, "customer_number": "B-1", "kind": "company"])
+      try await bench.pass(.seconds(5))
+      #expect(try await bench.holds().map(\.cause) == [.misfit])
+      Self.loseCreate(bench)
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(1))
+      try bench.change(.pms, try #require(before["id"]?.identifier), ["name": "Before"])
+      try bench.edit(.pms, "POST", "/customers", ["name": "After", "customer_number": "B-2", "kind": "company"])
+      try await bench.pass(.seconds(20))
+      let names = { bench.invoiced.customers.compactMap { $0["name"]?.string }.sorted() }
+      #expect(names() == ["Before", "One"], "it might be the one that was created")
+      try await bench.pass(.seconds(90))
+      #expect(names() == ["After", "Before", "One"])
+      #expect(bench.pms.customers.count == 3)
+    }
+  }
+
+  @Test("two records with the same match key at once: one is created, the other is parked")
+  func sameKey() async throws {
+    let mapping = EngineBench.mapping("match: [{ invoiced: name, pms: name }]")
+    try await EngineBench.run(mapping) { bench in
+      bench.transport.add { [transport = bench.transport] side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "POST" else { return nil }
+        // Time for the other one to come as far.
+        for _ in 0..<500 { await Task.yield() }
+        return try transport.carryOut(request, side)
+      }
+      for number in ["A-1", "A-2"] {
+        try bench.edit(
+          .invoiced, "POST", "/customers", ["name": "Same", "number": .string(number), "type": "company"])
+      }
+      try await bench.pass(.seconds(120))
+      #expect(bench.pms.customers.count == 1)
+      #expect(try await bench.holds().map(\.cause) == [.ambiguous])
+    }
+  }
+
+  private final class Held: Sendable {
+    let value = Mutex<HTTPRequest?>(nil)
+  }
+}

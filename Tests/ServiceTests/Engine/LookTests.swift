@@ -1,0 +1,68 @@
+import HTTP
+import HTTPClient
+import JSON
+import Mapping
+import Sandbox
+import Sync
+import Testing
+
+@testable import Service
+
+@Suite("what is looked at before it is written or believed")
+struct LookTests {
+  @Test("rule 18: Invoiced is read before it is written, so that an edit of which no event told isn't overwritten")
+  func readFirst() async throws {
+    try await EngineBench.run { bench in
+      let (id, partner) = try await bench.linked()
+      try await bench.pass(.seconds(30))
+      try bench.change(.pms, partner, ["notes": "ours"])
+      let late = bench.withhold()
+      try await bench.pass(.seconds(10))
+      try bench.change(.invoiced, id, ["notes": "theirs"], silent: true)
+      for request in late { await bench.receive(request, from: .pms) }
+      try await bench.pass(.seconds(30))
+      #expect(try bench.record(.invoiced, id)["notes"] == "theirs", "the later edit")
+      #expect(try bench.record(.pms, partner)["notes"] == "theirs")
+    }
+  }
+
+  @Test("rule 11: a search that answers with another record links nothing with it")
+  func searchLies() async throws {
+    try await EngineBench.run { bench in
+      let other = try bench.edit(
+        .pms, "POST", "/customers?silent=1", ["name": "Other", "customer_number": "X-9", "kind": "company"])
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "GET", request.target.contains("?") else { return nil }
+        return .answer(200, ["data": [other]])
+      }
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(120))
+      #expect(bench.pms.customers.count == 2)
+      #expect(try await bench.links().map(\.pms.text) != [other["id"]?.identifier])
+      let kept = try bench.record(.pms, try #require(other["id"]?.identifier))
+      #expect(kept["name"] == "Other")
+    }
+  }
+
+  @Test(
+    "rule 5: a linked record that carries another reference, or none, is parked until it is put back",
+    arguments: ["4711", nil])
+  func referenceLost(reference: String?) async throws {
+    try await EngineBench.run { bench in
+      let (id, partner) = try await bench.linked()
+      try await bench.pass(.seconds(10))
+      let kept = try #require(bench.record(.pms, partner)["invoiced_id"])
+      let before = [bench.writes(.invoiced), bench.writes(.pms)]
+      try bench.change(
+        .pms, partner, ["invoiced_id": reference.map { .string($0) } ?? .null, "name": "Somebody else"])
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.holds().map(\.cause) == [.referenceLost])
+      #expect([bench.writes(.invoiced), bench.writes(.pms)] == before)
+      #expect(try bench.record(.invoiced, id)["name"] == "Acme AS")
+      try bench.change(.pms, partner, ["invoiced_id": kept, "name": "Acme Ltd"])
+      try await bench.pass(.seconds(10))
+      #expect(try await bench.holds().isEmpty)
+      #expect(try bench.record(.invoiced, id)["name"] == "Acme Ltd")
+    }
+  }
+}
