@@ -77,3 +77,17 @@ public struct Hold: Sendable, Hashable {
     attempts = 1
   }
 }
+
+extension Hold {
+  /// An event that could not be read: filed under no record, and no retry will read it.
+  /// - Parameter number: The store's number of the event.
+  public init(unreadable event: NewEvent, stored number: Int64) {
+    self.init(
+      kind: .parked, cause: .unreadable, flow: nil, record: nil, basis: event.eventID,
+      reason: "event \(number) of \(event.side.title) can't be read: \(event.reason ?? "it is no event")",
+      nextStep: "see what was sent (events show \(number)), and discard the entry when its sender is put right; what "
+        + "changed meanwhile is found by reconcile",
+      at: event.receivedAt)
+    self.event = number
+  }
+}

@@ -98,6 +98,25 @@ import Testing
     }
   }
 
+  @Test("such an event is listed with what is parked, once, until it is discarded; no retry will read it")
+  func unreadableIsListed() async throws {
+    try await RunningService.run { service async throws in
+      for _ in 0..<2 { #expect(try await service.webhook(Array("hello".utf8)).status == 200) }
+      let items = try #require(await service.admin("parked")["items"]?.array)
+      let entry = try #require(items.first)
+      #expect(items.count == 1)
+      #expect(entry["cause"] == "unreadable")
+      #expect(entry["side"] == "invoiced")
+      #expect(entry["reason"]?.string?.contains("not JSON") == true)
+      #expect(try await service.admin("status")["parked"] == 1)
+      let id = try #require(entry["id"]?.identifier)
+      #expect(try await service.admin("POST", "parked/\(id)/retry").status == 409)
+      #expect(try await service.admin("POST", "parked/\(id)/discard").status == 200)
+      #expect(try await service.admin("parked")["items"] == [])
+      #expect(try await service.admin("events?state=parked")["items"] == [])
+    }
+  }
+
   @Test("the PMS is told 400, and nothing is kept")
   func unreadableCallbacks() async throws {
     try await RunningService.run { service async throws in

@@ -132,10 +132,14 @@ struct RunningService: Sendable {
 
   /// What the admin listener says under `/admin/v1/`.
   func admin(_ path: String) async throws -> JSONValue {
-    let request = "GET /admin/v1/\(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    let answer = try await Caller(port: service.adminPort).send(Array(request.utf8))
+    let answer = try await admin("GET", path)
     #expect(answer.status == 200)
     return try JSONValue(parsing: Array(answer.body.utf8))
+  }
+
+  func admin(_ method: String, _ path: String) async throws -> Answer {
+    let request = "\(method) /admin/v1/\(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    return try await Caller(port: service.adminPort).send(Array(request.utf8))
   }
 }
 

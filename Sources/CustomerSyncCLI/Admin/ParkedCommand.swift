@@ -66,7 +66,7 @@ struct ParkedCommand: AsyncParsableCommand {
       if all {
         // An event that can't be read names no record to try again.
         try await admin.forEachPage("parked") { page in
-          chosen += page.filter { $0["side"]?.isNull == false }.compactMap { $0["id"]?.identifier }
+          chosen += page.filter { $0["cause"] != "unreadable" }.compactMap { $0["id"]?.identifier }
           return true
         }
       }

@@ -131,10 +131,12 @@ extension AdminAPI {
   }
 
   static func json(_ hold: Hold) -> JSONValue {
-    .object(
+    // From the PMS, an event that can't be read is refused and not kept.
+    let side = hold.cause == .unreadable ? .invoiced : hold.record?.side
+    return .object(
       JSONObject([
         ("id", .number(JSONNumber(hold.id))), ("flow", text(hold.flow)), ("state", .string(hold.state.rawValue)),
-        ("cause", .string(hold.cause.rawValue)), ("side", text(hold.record?.side.rawValue)),
+        ("cause", .string(hold.cause.rawValue)), ("side", text(side?.rawValue)),
         ("invoiced_id", text(hold.invoicedID?.text)), ("pms_id", text(hold.pmsID?.text)),
         ("property", text(hold.property)), ("invoiced", hold.invoiced ?? .null), ("pms", hold.pms ?? .null),
         ("reason", .string(hold.reason)), ("next", .string(hold.nextStep)),

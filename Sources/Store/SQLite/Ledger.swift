@@ -32,6 +32,7 @@ final class Ledger {
     try index.add(event.side, event.eventID, id: id, db)
     if event.state.isPending, let record = event.record { pending.add(id, of: RecordKey(event.side, record)) }
     appended += 1
+    if event.state == .parked, event.record == nil { _ = try Hold(unreadable: event, stored: id).save(db) }
     return .accepted(id: id)
   }
 

@@ -44,7 +44,10 @@ extension SQLiteStore {
         let (found, next) = try await list { try $0.looseEvents(naming: names, on: side, after: start) }
         if !found.isEmpty {
           try await write { ledger, db in
-            for event in found { try ledger.remove(event, db) }
+            for event in found {
+              try ledger.remove(event, db)
+              try db.run("DELETE FROM hold WHERE event = ? AND record IS NULL", [.int(event.id)])
+            }
             try ledger.keepNumbers(db)
           }
         }
