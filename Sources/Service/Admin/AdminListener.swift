@@ -41,12 +41,12 @@ public final class AdminListener: Sendable {
     if let refusal = access.refusal(of: request) {
       return refusal.status == 401 && isForPeople ? AdminPage.login(status: 401) : refusal
     }
-    if request.path == "/" {
-      return request.method == "GET" || request.method == "HEAD"
-        ? await AdminPage.status(AdminAPI(core: core))
-        : .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
+    if request.path == "/" || request.path == "/metrics" {
+      guard request.method == "GET" || request.method == "HEAD" else {
+        return .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
+      }
+      return request.path == "/" ? await AdminPage.status(AdminAPI(core: core)) : await metrics()
     }
-    if request.path == "/metrics" { return await metrics() }
     return await AdminAPI(core: core).answer(request)
   }
 

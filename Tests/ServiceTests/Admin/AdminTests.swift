@@ -20,6 +20,11 @@ import Testing
       #expect(try await bench.send("GET", bench.base + "/healthz").status == 200)
       #expect(try await bench.admin("GET", "status").status == 200)
       #expect(try await bench.admin("DELETE", "status").headers["Allow"] == "GET, HEAD")
+      for path in ["/", "/metrics", "/healthz"] {
+        let refused = try await bench.send(
+          "POST", bench.base + path, [:], ["Authorization": "Bearer \(AdminBench.token)"])
+        #expect(refused.status == 405 && refused.headers["Allow"] == "GET, HEAD", "\(path)")
+      }
     }
   }
 
