@@ -34,7 +34,8 @@ extension Worker {
       creation = try Planner.creation(of: seen, flow: flow, idPath: context.connector(work.key.side).idPath)
     } catch {
       throw park(
-        &work, .misfit, basis: "\(error.property) \(error.value) \(error.reason)",
+        &work, .misfit, showing: shown(error.property, on: error.side, flow, work),
+        basis: "\(error.property) \(error.value) \(error.reason)",
         reason: "\(work.key) in flow \(flow.name): property '\(error.property)' = \(error.value) \(error.reason)",
         nextStep: error.nextStep)
     }

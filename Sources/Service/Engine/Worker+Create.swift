@@ -23,7 +23,8 @@ extension Worker {
     let assignments = creation.properties.map { Assignment($0.path, $0.sent) }
     if let misfit = context.connector(target).misfits(in: assignments).first {
       throw park(
-        &work, .misfit, basis: "\(misfit.property) \(misfit.value) \(misfit.reason)",
+        &work, .misfit, showing: shown(misfit.property, on: misfit.side, flow, work),
+        basis: "\(misfit.property) \(misfit.value) \(misfit.reason)",
         reason: "\(work.key) in flow \(flow.name): property '\(misfit.property)' = \(misfit.value) \(misfit.reason)",
         nextStep: misfit.nextStep)
     }

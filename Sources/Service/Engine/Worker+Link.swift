@@ -119,7 +119,8 @@ extension Worker {
   private func apply(_ plan: Plan, _ input: PlanInput, _ work: inout Work) throws(Interruption) {
     if let misfit = plan.misfit {
       throw park(
-        &work, .misfit, basis: "\(misfit.side.rawValue) \(misfit.property) \(misfit.value) \(misfit.reason)",
+        &work, .misfit, showing: shown(misfit.property, on: misfit.side, input.flow, work),
+        basis: "\(misfit.side.rawValue) \(misfit.property) \(misfit.value) \(misfit.reason)",
         reason:
           "\(input.link.key(on: misfit.side)) in flow \(input.flow.name): property '\(misfit.property)' = \(misfit.value) \(misfit.reason)",
         nextStep: misfit.nextStep)

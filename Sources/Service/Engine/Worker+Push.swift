@@ -53,7 +53,8 @@ extension Worker {
   {
     guard let misfit = context.connector(side).misfits(in: assignments).first else { return }
     throw park(
-      &work, .misfit, basis: "\(misfit.side.rawValue) \(misfit.property) \(misfit.value) \(misfit.reason)",
+      &work, .misfit, showing: shown(misfit.property, on: misfit.side, flow, work),
+      basis: "\(misfit.side.rawValue) \(misfit.property) \(misfit.value) \(misfit.reason)",
       reason: "flow \(flow.name): property '\(misfit.property)' = \(misfit.value) \(misfit.reason)",
       nextStep: misfit.nextStep)
   }
@@ -181,11 +182,13 @@ extension Worker {
   func refused(_ push: Push, _ error: ConnectorError, _ work: inout Work) -> Interruption {
     let side = push.side
     context.metrics.pushed(side, push.action, .parked, nil)
-    let named = error.property.map { ", naming '\($0)'" } ?? ""
+    let named = error.property.flatMap { name in push.properties.first { $0.path.description == name } }
+    let property = named ?? (push.properties.count == 1 ? push.properties[0] : nil)
     return park(
-      &work, error.cause, basis: push.basis,
-      reason:
-        "\(error)\(named), when \(push.action.rawValue) of \(push.target.map { "\(RecordKey(side, $0))" } ?? "a record for \(push.source)") was due",
+      &work, error.cause,
+      showing: property.map { shown($0.path, on: side, context.mapping.flow(named: push.flow), work) },
+      basis: push.basis,
+      reason: "\(error)\(error.property.map { ", naming '\($0)'" } ?? ""), when \(push.task) was due",
       nextStep: "correct the value on one side (it is tried again by itself then), or: customer-sync parked retry ID")
   }
 
@@ -203,6 +206,17 @@ extension Worker {
 extension Push {
   /// What the hold of a refusal is known by.
   var basis: String { properties.map { "\($0.path)=\($0.sent.text)" }.joined(separator: "; ") }
+
+  /// What it was to do, with the values that were sent.
+  fileprivate var task: String {
+    let record = target.map { "\(RecordKey(side, $0))" } ?? "a record for \(source)"
+    let shown = properties.prefix(3).map { property in
+      let text = property.sent.text
+      return "'\(property.path)' = \(text.count > 60 ? text.prefix(60) + "..." : text[...])"
+    }
+    let more = properties.count > shown.count ? " and \(properties.count - shown.count) more" : ""
+    return "\(action.rawValue) of \(record)" + (shown.isEmpty ? "" : " with \(shown.joined(separator: ", "))\(more)")
+  }
 
   /// Invoiced knows no 409: a number that is taken is a 400 that names it.
   fileprivate func isDuplicate(_ error: ConnectorError) -> Bool {

@@ -265,8 +265,8 @@ struct Worker: Sendable {
 
   /// Files a hold and stops; one that is filed for the same basis stays as it is (rule 20).
   func park(
-    _ work: inout Work, _ cause: Hold.Cause, row: PropertyPair? = nil, about key: RecordKey? = nil, basis: String,
-    reason: String, nextStep: String
+    _ work: inout Work, _ cause: Hold.Cause, row: PropertyPair? = nil, about key: RecordKey? = nil,
+    showing shown: Shown? = nil, basis: String, reason: String, nextStep: String
   ) -> Interruption {
     if let filed = work.holds.first(where: { $0.cause == cause && $0.row == row?.key && $0.basis == basis }) {
       work.confirmedHolds.insert(filed.id)
@@ -275,9 +275,11 @@ struct Worker: Sendable {
     }
     var filed = hold(work, .parked, cause, row: row, basis: basis, reason: reason, nextStep: nextStep)
     if let key { filed.record = key }
+    if let shown { (filed.property, filed.invoiced, filed.pms) = (shown.property, shown.invoiced, shown.pms) }
     work.changes.holds.append(filed)
     work.note(
-      .parked, side: work.key.side, property: row?.path(on: work.key.side).description, rule: 20, reason, at: now)
+      .parked, side: work.key.side, property: row?.path(on: work.key.side).description ?? shown?.property, rule: 20,
+      reason, at: now)
     return .parked(.parked, reason: reason)
   }
 
@@ -301,5 +303,25 @@ struct Worker: Sendable {
       }
     }
     return hold
+  }
+
+  /// The property over which a whole record is parked.
+  struct Shown {
+    var property: String
+    var invoiced: JSONValue?
+    var pms: JSONValue?
+  }
+
+  /// - Parameter path: Where `side` has it.
+  func shown(_ path: JSONPath, on side: Side, _ flow: Flow?, _ work: Work) -> Shown {
+    guard let row = flow?.properties.first(where: { $0.path(on: side) == path }) else {
+      return Shown(property: path.description)
+    }
+    func value(_ side: Side) -> JSONValue? {
+      guard let key = work.link?.key(on: side) ?? (work.key.side == side ? work.key : nil) else { return nil }
+      return work.records[key]?.last.flatMap { row.raw(on: side, in: $0.record) }
+    }
+    return Shown(
+      property: row.path(on: work.key.side).description, invoiced: value(.invoiced), pms: value(.pms))
   }
 }

@@ -5,6 +5,7 @@ import Mapping
 import Sandbox
 import Store
 import Sync
+import Synchronization
 import Testing
 
 @testable import Service
@@ -44,6 +45,30 @@ struct FailureTests {
       try await bench.pass(.seconds(20))
       #expect(try bench.record(.pms, bad.pms)["address"]?["city"] == "Bergen")
       #expect(try await bench.holds().isEmpty)
+    }
+  }
+
+  @Test("what a side refuses is parked with the property that it names, or that was sent alone, and with its values")
+  func refusedProperty() async throws {
+    try await EngineBench.run { bench in
+      let pair = try await pairs(bench, 1)[0]
+      let answers = Mutex<[JSONValue]>([
+        ["message": "too long"], ["message": "no such place", "field": "address.city"],
+      ])
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "PATCH" else { return nil }
+        return answers.withLock { $0.isEmpty ? nil : .answer(422, $0.removeFirst()) }
+      }
+      for change in [["notes": "A note"], ["notes": "Another", "city": "Oslo"]] as [JSONValue] {
+        try bench.change(.invoiced, pair.invoiced, change)
+        try await bench.pass(.seconds(20))
+      }
+      // The first went by itself when its value changed.
+      let hold = try #require(try await bench.holds().first)
+      #expect(hold.property == "city" && hold.invoiced == "Oslo" && hold.pms == nil)
+      #expect(hold.reason.contains("'notes' = \"Another\"") && hold.reason.contains("'address.city' = \"Oslo\""))
+      let parked = try await bench.history().filter { $0.kind == .parked }
+      #expect(Set(parked.map(\.property)) == ["notes", "city"])
     }
   }
 
