@@ -65,7 +65,7 @@ public struct Push: Sendable, Hashable {
   public var link: Int64?
   public var properties: [Property]
   public var claims: [Claim]
-  /// A fresh one for each logical write.
+  /// A fresh one for each logical write; of an unanswered create, the one to try again with.
   public var idempotencyKey: String
   public var state: State
   public var sentAt: Timestamp

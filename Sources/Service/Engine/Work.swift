@@ -46,6 +46,8 @@ struct Work {
   var missing = 0
   /// What was sent last, as the hold of a refusal is known by.
   var pushBasis: String?
+  /// A create that went unanswered and was not found.
+  var lookedUp: Push?
   /// A create that the side says is there already.
   var collision: ConnectorError?
   /// How the events end when nothing else is said.

@@ -37,7 +37,7 @@ extension Worker {
     }
     var push = Push(
       action: .create, flow: flow.name, source: seen.key, target: nil, link: nil, properties: creation.properties,
-      claims: creation.claims, idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
+      claims: creation.claims, idempotencyKey: key(for: creation.properties, work), sentAt: now, event: work.cause)
     work.pushBasis = basis
     work.changes.pushes.append(push)
     do throws(StoreError) {
@@ -63,11 +63,19 @@ extension Worker {
     guard let id = written.id else {
       var left = push
       left.state = .unanswered
+      left.idempotencyKey = context.random.idempotencyKey()
       work.changes.pushes.append(left)
       throw .later(
         push.sentAt.adding(context.settings.confirm), reason: "the answer to a create did not name the new record")
     }
     try await created(push, RecordKey(target, id), answer: written.observation, seen, flow, &work)
+  }
+
+  /// The same request is sent again with its own key where nothing was answered: searches lie, and the first one may
+  /// still be under way. After an answer, which may be stored with the key, with a fresh one (`failed`).
+  private func key(for properties: [Push.Property], _ work: Work) -> String {
+    if let lost = work.lookedUp, lost.properties == properties { return lost.idempotencyKey }
+    return context.random.idempotencyKey()
   }
 
   /// The new record is known: the link is formed, and what the target made of it is judged.
@@ -134,7 +142,8 @@ extension Worker {
           "whether \(work.key) was created on \(push.side.title) is not known, and flow \(flow.name) has no reference or match key to look it up by",
         &work)
     }
-    // Conclusively not there: settled, and planned afresh with a key of its own.
+    // Conclusively not there: settled, and planned afresh.
+    work.lookedUp = push
     settle(push, &work)
     try await commit(&work)
     return false

@@ -132,6 +132,8 @@ extension Worker {
     if Self.mayHaveBeenDone(error) {
       var left = push
       left.state = .unanswered
+      // An answer may be stored with the key, as Invoiced does with a 500.
+      if !error.isSilence { left.idempotencyKey = context.random.idempotencyKey() }
       work.changes.pushes.append(left)
       guard error.isPassing else {
         if push.action != .create { throw refused(push, error, &work) }
@@ -231,6 +233,14 @@ extension Hold {
 }
 
 extension ConnectorError {
+  /// No answer came.
+  fileprivate var isSilence: Bool {
+    switch self {
+    case .unanswered, .cancelled: true
+    case .notSent, .unreadable, .tooLarge, .unsendable, .overtaken, .refused: false
+    }
+  }
+
   /// Trouble that passes by itself (rule 19).
   var isPassing: Bool {
     switch self {

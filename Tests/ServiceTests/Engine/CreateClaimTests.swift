@@ -111,6 +111,31 @@ struct CreateClaimTests {
     }
   }
 
+  @Test(
+    "the same create is sent again with its own key where nothing was answered, else with a fresh one",
+    arguments: [nil, 503, 200])
+  func keys(answer: Int?) async throws {
+    try await EngineBench.run { bench in
+      let keys = Mutex<[String?]>([])
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "POST" else { return nil }
+        let isFirst = keys.withLock { keys in
+          keys.append(request.headers["Idempotency-Key"])
+          return keys.count == 1
+        }
+        guard isFirst else { return nil }
+        guard let answer else { throw .unanswered(host: "pms.test", cause: "it timed out") }
+        return HTTPResponse(status: answer, headers: ["Content-Type": "text/html"], body: Array("<p>Later</p>".utf8))
+      }
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(120))
+      let sent = keys.withLock { $0 }
+      #expect(sent.count == 2 && Set(sent).count == (answer == nil ? 1 : 2))
+      #expect(bench.pms.customers.count == 1)
+      #expect(try await bench.links().count == 1)
+    }
+  }
+
   private final class Held: Sendable {
     let value = Mutex<HTTPRequest?>(nil)
   }
