@@ -22,6 +22,7 @@ final class EngineBench: Sendable {
   let transport: LocalTransport
   let store: SQLiteStore
   private let configuration: Configuration
+  private let logger: Logger
   private let running: Mutex<Running>
   private let notices = Mutex((expected: 0, seen: 0))
 
@@ -64,9 +65,9 @@ final class EngineBench: Sendable {
 
   static func run(
     _ mapping: String = EngineBench.mapping(), settings: String = "", pmsSettings: String = "",
-    _ body: (EngineBench) async throws -> Void
+    logger: Logger = EngineBench.silent, _ body: (EngineBench) async throws -> Void
   ) async throws {
-    let bench = try EngineBench(mapping, settings, pmsSettings)
+    let bench = try EngineBench(mapping, settings, pmsSettings, logger)
     do { try await body(bench) } catch {
       await bench.close()
       throw error
@@ -74,7 +75,10 @@ final class EngineBench: Sendable {
     await bench.close()
   }
 
-  private init(_ mapping: String, _ settings: String, _ pmsSettings: String) throws {
+  static let silent = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+
+  private init(_ mapping: String, _ settings: String, _ pmsSettings: String, _ logger: Logger) throws {
+    self.logger = logger
     var (invoicedOptions, pmsOptions) = (InvoicedOptions(), PMSOptions())
     invoicedOptions.webhookURL = "http://service.test/webhooks/invoiced"
     pmsOptions.callbackURL = "http://service.test/callbacks/pms"
@@ -100,7 +104,7 @@ final class EngineBench: Sendable {
     configuration = try #require(read, "\(problems)")
     let first = try Self.start(
       configuration, try Self.read(mapping), clock: clock, transport: transport, store: store, random: 1,
-      notices: { _ in })
+      logger: logger, notices: { _ in })
     running = Mutex(first)
     let heard = try heardIntake(first)
     running.withLock { $0.intake = heard }
@@ -108,7 +112,7 @@ final class EngineBench: Sendable {
 
   private static func start(
     _ configuration: Configuration, _ mapping: Mapping, clock: ManualClock, transport: LocalTransport,
-    store: SQLiteStore, random seed: UInt64, notices: @escaping @Sendable (RecordKey) -> Void
+    store: SQLiteStore, random seed: UInt64, logger: Logger, notices: @escaping @Sendable (RecordKey) -> Void
   ) throws -> Running {
     let generator = Mutex(SeededGenerator(seed: seed))
     let random = RandomSource { count in
@@ -116,7 +120,6 @@ final class EngineBench: Sendable {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 24) }
       }
     }
-    let logger = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
     let context = EngineContext(
       store: store,
       connectors: [
@@ -154,7 +157,8 @@ final class EngineBench: Sendable {
     await old.work.value
     let read = try mapping.map { try Self.read($0) } ?? old.context.mapping
     var new = try Self.start(
-      configuration, read, clock: clock, transport: transport, store: store, random: 2, notices: { _ in })
+      configuration, read, clock: clock, transport: transport, store: store, random: 2, logger: logger,
+      notices: { _ in })
     new.intake = try heardIntake(new)
     let started = new
     running.withLock { $0 = started }
@@ -293,8 +297,37 @@ final class EngineBench: Sendable {
     return ["POST", "PATCH", "PUT", "DELETE"].reduce(0) { $0 + stats.requests($1) }
   }
 
+  /// All of them, by side and method: "invoiced PATCH 1, pms POST 1".
+  var tally: String {
+    let counts = [("invoiced", invoiced.stats), ("pms", pms.stats)].flatMap { side, stats in
+      ["POST", "PATCH", "PUT", "DELETE"].filter { stats.requests($0) > 0 }
+        .map { "\(side) \($0) \(stats.requests($0))" }
+    }
+    return counts.joined(separator: ", ")
+  }
+
+  /// Walks both sides' records while the time passes.
+  @discardableResult
+  func walk(_ request: WalkRequest = .reconcile(full: true)) async throws -> WalkRun.Progress {
+    let run = engine.walks.start(request)
+    for _ in 0..<10_000 where !run.isOver {
+      try await pass(.milliseconds(100))
+      await Task.yield()
+    }
+    try await pass()
+    try #require(run.isOver)
+    return run.progress
+  }
+
   func holds(_ kind: Hold.Kind = .parked) async throws -> [Hold] {
     try await store.holds(kind, ListQuery(limit: 1000)).items
+  }
+
+  /// All that waits for a change or a person.
+  func waiting() async throws -> [Hold] {
+    var all: [Hold] = []
+    for kind in Hold.Kind.allCases { all += try await holds(kind) }
+    return all
   }
 
   func links() async throws -> [Link] { try await store.links(ListQuery(limit: 1000)).items }
