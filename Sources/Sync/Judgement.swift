@@ -48,6 +48,15 @@ extension Observation.Source {
 }
 
 extension Flow {
+  /// Whether the answer to a write leaves out what was there before or was sent: then it needn't be the whole record, and
+  /// only a fetch says that nothing is there (rule 5).
+  public func isCutShort(_ answer: Observation, over former: JSONValue?, sent: [Assignment]) -> Bool {
+    paths(on: answer.key.side).contains { path in
+      answer.record[path] == nil
+        && (former?[path] != nil || sent.contains { $0.path == path && !$0.value.isNull })
+    }
+  }
+
   /// Every path of a side that the flow reads there.
   public func paths(on side: Side) -> [JSONPath] {
     var paths = properties.flatMap { row -> [JSONPath] in

@@ -68,7 +68,8 @@ extension Worker {
       throw .later(
         push.sentAt.adding(context.settings.confirm), reason: "the answer to a create did not name the new record")
     }
-    try await created(push, RecordKey(target, id), answer: written.observation, seen, flow, &work)
+    let answer = written.observation.flatMap { flow.isCutShort($0, over: nil, sent: assignments) ? nil : $0 }
+    try await created(push, RecordKey(target, id), answer: answer, seen, flow, &work)
   }
 
   /// The same request is sent again with its own key where nothing was answered: searches lie, and the first one may

@@ -39,7 +39,7 @@ extension Worker {
     guard let written else { return }
     work.writes += 1
     work.fresh.insert(side)
-    if let answer = written.observation {
+    if let answer = written.observation, !flow.isCutShort(answer, over: base.record, sent: assignments) {
       accept(answer, own: Set(changes.compactMap { $0.row?.key }), &work)
     } else {
       try await fetch(base.key, &work)
