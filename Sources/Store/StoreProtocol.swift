@@ -27,7 +27,7 @@ public protocol Store: Sendable {
 
   /// Creates under way that hold any of these claims, or whose source is one of these records.
   func creates(claiming claims: [Push.Claim], sources: [RecordKey]) async throws(StoreError) -> [Push]
-  /// Creates on `side` that are unanswered.
+  /// Creates on `side` that were written down and have no answer yet, whether one may still come or not.
   func unansweredCreates(on side: Side) async throws(StoreError) -> [Push]
   /// Every push that was written down and never settled: what a crash left behind.
   func unsettledPushes() async throws(StoreError) -> [Push]

@@ -120,7 +120,7 @@ struct WorkConformanceTests {
     }
     #expect(try await store.creates(claiming: [claim], sources: []).map(\.id) == [id])
     #expect(try await store.creates(claiming: [], sources: [pms("9"), invoiced("1")]).map(\.claims) == [[claim]])
-    #expect(try await store.unansweredCreates(on: .pms).isEmpty)
+    #expect(try await store.unansweredCreates(on: .pms).map(\.id) == [id])
     var unanswered = first
     unanswered.id = id
     unanswered.state = .unanswered

@@ -87,7 +87,7 @@ extension Database {
   func unansweredCreates(on side: Side) throws -> [Push] {
     try all(
       """
-      SELECT \(Push.columns) FROM push WHERE action = 'create' AND state = 'unanswered' AND side = ? ORDER BY id
+      SELECT \(Push.columns) FROM push WHERE action = 'create' AND side = ? ORDER BY id
       """, [.side(side.other)], Push.init)
   }
 
