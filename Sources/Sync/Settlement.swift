@@ -110,11 +110,13 @@ extension Planner {
     return result
   }
 
-  /// Notes, for `newest`, when each row's present value was edited (rule 8). `own` are the rows that our own push set:
-  /// its version never counts.
+  /// Notes, for `newest`, when each row's present value was edited (rule 8).
+  /// - Parameters:
+  ///   - shown: What events in hand show of the record since the previous observation, the newest first.
+  ///   - own: The rows that our own push set: its version never counts.
   public static func noteEdits(
-    _ link: inout Link, flow: Flow, previous: JSONValue?, now observation: Observation, clockOffset: Duration,
-    own: Set<String> = []
+    _ link: inout Link, flow: Flow, previous: JSONValue?, now observation: Observation, shown: [Observation] = [],
+    clockOffset: Duration, own: Set<String> = []
   ) {
     let side = observation.key.side
     for row in flow.properties where !own.contains(row.key) {
@@ -128,11 +130,13 @@ extension Planner {
       {
         continue
       }
+      // The first of those that show this very value.
+      let first = shown.prefix { row.same(value, row.raw(on: side, in: $0.record), on: side) }.last ?? observation
       let at: Timestamp
-      if observation.source != .answer, let version = observation.version {
+      if first.source != .answer, let version = first.version {
         at = version.timestamp.adding(.zero - clockOffset)
       } else {
-        at = observation.seenAt
+        at = first.seenAt
       }
       link.setEdit(Edit(at: at, value: value), of: row.key, on: side)
     }

@@ -35,6 +35,8 @@ struct Work {
   var changes = Changes()
   /// Sides whose record was fetched, or answered a push, while this unit was in hand.
   var fresh: Set<Side> = []
+  /// What the events in hand show of linked records, the oldest first.
+  var shown: [Observation] = []
   /// Holds that this planning found to be still true.
   var confirmedHolds: Set<Int64> = []
   /// Deletes that are held no more; the guard is told when that is durable.

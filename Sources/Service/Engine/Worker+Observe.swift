@@ -14,6 +14,7 @@ extension Worker {
     var mustFetch = false
     var deletion: StoredEvent?
     var taken: Observation?
+    var shown: [Observation] = []
     for event in work.events where event.key == key {
       switch event.event.kind {
       case .deleted: deletion = event
@@ -26,6 +27,7 @@ extension Worker {
           mustFetch = true
           continue
         }
+        shown.append(seen)
         var judged = state
         if let taken { judged.last = taken }
         switch Judgement.of(seen, against: judged, paths: paths) {
@@ -39,6 +41,7 @@ extension Worker {
         }
       }
     }
+    if work.link != nil { work.shown += shown.sorted { $0.isEarlier(than: $1) } }
     if mustFetch || deletion != nil {
       if let taken, state.presence == .unseen { accept(taken, &work) }
       try await fetch(key, deletion: deletion, &work)
@@ -82,7 +85,25 @@ extension Worker {
     guard var link = work.link, let flow = context.mapping.flow(named: link.flow) else { return }
     Planner.noteEdits(
       &link, flow: flow, previous: previous?.record, now: seen,
+      shown: work.shown.filter { $0.isBetween(previous, seen) }.reversed(),
       clockOffset: context.connector(seen.key.side).clockOffset ?? .zero, own: own)
     if link != work.link { work.set(link) }
+  }
+}
+
+extension Observation {
+  fileprivate func isEarlier(than other: Observation) -> Bool {
+    if let version, let its = other.version, version != its { return version < its }
+    return seenAt < other.seenAt
+  }
+
+  /// Whether it is of the time after one observation and not after another one of the same record.
+  fileprivate func isBetween(_ earlier: Observation?, _ later: Observation) -> Bool {
+    guard key == later.key else { return false }
+    if let version, let last = later.version {
+      return version <= last && (earlier?.version.map { version >= $0 } ?? true)
+    }
+    return version == nil && later.version == nil && seenAt <= later.seenAt
+      && (earlier.map { seenAt >= $0.seenAt } ?? true)
   }
 }
