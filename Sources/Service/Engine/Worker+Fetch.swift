@@ -66,6 +66,9 @@ extension Worker {
     state.presence = .gone
     state.goneAt = goneAt(state, deletion)
     state.doubtSince = nil
+    // What comes under its id later is another record. Invoiced's ids aren't used again, and a merge told late asks
+    // whether a person had parted the two.
+    if key.side == .pms { state.apart = nil }
     work.set(state)
     work.note(.deleted, side: key.side, rule: 6, "\(key) is gone", at: now)
   }
