@@ -28,6 +28,9 @@ public final class InvoicedConnector: Connector {
 
   public var clockOffset: Duration? { client.clockOffset }
 
+  /// Knows the side's clock as the one that it takes over from did (rule 8).
+  public func keepTime(of former: InvoicedConnector) { client.keepTime(of: former.client) }
+
   public func fetch(_ id: RecordID) async throws(ConnectorError) -> Fetched {
     let target = try target(of: id)
     do throws(ConnectorError) {

@@ -53,6 +53,9 @@ public final class PMSConnector: Connector {
 
   public var clockOffset: Duration? { client.clockOffset }
 
+  /// Knows the side's clock as the one that it takes over from did (rule 8).
+  public func keepTime(of former: PMSConnector) { client.keepTime(of: former.client) }
+
   public func fetch(_ id: RecordID) async throws(ConnectorError) -> Fetched {
     let target = try target(entity.get, id)
     let response: HTTPResponse

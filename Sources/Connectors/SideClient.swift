@@ -31,6 +31,12 @@ final class SideClient: Sendable {
 
   var clockOffset: Duration? { clock.withLock { $0.estimate } }
 
+  /// Takes over what another client has learnt of the side's clock.
+  func keepTime(of former: SideClient) {
+    let known = former.clock.withLock { $0 }
+    clock.withLock { $0 = known }
+  }
+
   /// - Parameter target: Path and query, as `root.target` makes them.
   func send(
     _ method: String, _ target: String, headers: HTTPHeaders = [:], body: [UInt8] = []

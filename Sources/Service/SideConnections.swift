@@ -5,7 +5,9 @@ import Mapping
 
 /// The connectors of both sides, and the clients and the loop that they run on.
 public final class SideConnections: Sendable {
-  public let connectors: [Side: any Connector]
+  public var connectors: [Side: any Connector] { [.invoiced: invoiced, .pms: pms] }
+  private let invoiced: InvoicedConnector
+  private let pms: PMSConnector
   private let loop: EventLoop
   private let clients: [HTTPClient]
 
@@ -38,12 +40,10 @@ public final class SideConnections: Sendable {
           timeout: configuration.pms.timeout, ca: configuration.pms.ca,
           maxConnectionsPerHost: configuration.pms.concurrency))
       clients = [invoiced, pms]
-      connectors = [
-        .invoiced: InvoicedConnector(
-          url: configuration.invoiced.url, apiKey: configuration.invoiced.apiKey,
-          timeout: configuration.invoiced.timeout, transport: invoiced, now: { clock.now }),
-        .pms: PMSConnector(configuration.pms.endpoint, transport: pms, now: { clock.now }),
-      ]
+      self.invoiced = InvoicedConnector(
+        url: configuration.invoiced.url, apiKey: configuration.invoiced.apiKey, timeout: configuration.invoiced.timeout,
+        transport: invoiced, now: { clock.now })
+      self.pms = PMSConnector(configuration.pms.endpoint, transport: pms, now: { clock.now })
     } catch {
       throw .failed("\(error)")
     }
@@ -52,7 +52,10 @@ public final class SideConnections: Sendable {
   /// Connections of another configuration, on the same loop. The old ones close by themselves when the last call that
   /// uses them has its answer.
   func renewed(_ configuration: Configuration, clock: any ServiceClock) throws(ServiceError) -> SideConnections {
-    try SideConnections(configuration, clock: clock, loop: loop)
+    let renewed = try SideConnections(configuration, clock: clock, loop: loop)
+    renewed.invoiced.keepTime(of: invoiced)
+    renewed.pms.keepTime(of: pms)
+    return renewed
   }
 
   /// Ends what is in flight, and the loop.

@@ -72,6 +72,18 @@ struct AnswerTests {
     }
   }
 
+  @Test("tell it to the connector that takes over, which need not ask first")
+  func takeover() async throws {
+    let late = HTTPResponse.json("{}", status: 404, ["Date": "Sun, 01 Mar 2026 13:00:00 GMT"])
+    let (invoiced, pms) = (InvoicedConnector.make(ScriptedTransport(late)), PMSConnector.make(ScriptedTransport(late)))
+    _ = try await (invoiced.fetch(RecordID("1")), pms.fetch(RecordID("C-1")))
+    let (nextInvoiced, nextPMS) = (InvoicedConnector.make(ScriptedTransport()), PMSConnector.make(ScriptedTransport()))
+    nextInvoiced.keepTime(of: invoiced)
+    nextPMS.keepTime(of: pms)
+    #expect(nextInvoiced.clockOffset == .milliseconds(3_600_499))
+    #expect(nextPMS.clockOffset == .milliseconds(3_600_499))
+  }
+
   @Test("of clocks that may agree tell no difference, and a clock that was set is believed")
   func clocks() {
     var offset = ClockOffset()
