@@ -34,7 +34,7 @@ struct RunningService: Sendable {
       invoiced:
         url: http://127.0.0.1:1
         api_key: key
-        webhook: { secrets: ["invoiced-secret"], allow_from: \(allowFrom) }
+        webhook: { secrets: ["former-secret", "invoiced-secret"], allow_from: \(allowFrom) }
       pms:
         url: http://127.0.0.1:1
         callback:
@@ -114,8 +114,8 @@ struct RunningService: Sendable {
     contentType.map { [("Content-Type", $0)] } ?? []
   }
 
-  static func invoiced(_ body: [UInt8]) -> [(name: String, value: String)] {
-    sign(.invoiced, invoicedSecret, "", 0, body)
+  static func invoiced(_ body: [UInt8], secret: Secret = invoicedSecret) -> [(name: String, value: String)] {
+    sign(.invoiced, secret, "", 0, body)
   }
 
   static func pms(
