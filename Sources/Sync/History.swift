@@ -17,6 +17,10 @@ public struct HistoryEntry: Sendable, Hashable {
   public var property: String?
   public var old: JSONValue?
   public var new: JSONValue?
+  /// The other side's raw value that a push carries.
+  public var source: JSONValue?
+  /// What was agreed of the row before; nil where nothing was.
+  public var agreed: AgreedPair?
   /// The rule of rules.md that decided.
   public var rule: Int
   public var sentence: String

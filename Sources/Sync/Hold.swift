@@ -91,3 +91,20 @@ extension Hold {
     self.event = number
   }
 }
+
+extension Hold.Cause {
+  /// The rule of rules.md by which work waits for it (rule 25).
+  public var rule: Int {
+    switch self {
+    case .backInTime, .referenceLost: 5
+    case .conflict: 8
+    case .refused: 9
+    case .ambiguous: 11
+    case .unansweredCreate: 12
+    case .deletedAgainstEdit, .massDelete, .deleteRefused: 14
+    case .misfit: 16
+    case .rejected, .gaveUp: 19
+    case .loop, .unreadable: 20
+    }
+  }
+}

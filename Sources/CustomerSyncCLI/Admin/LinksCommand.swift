@@ -60,10 +60,9 @@ struct LinksCommand: AsyncParsableCommand {
       }
       link.printed(["id", "flow", "state", "invoiced_id", "pms_id", "reason", "at", "ended_at"])
       let rows = (link["properties"]?.array ?? []).map { row -> JSONValue in
-        let agreed = row["agreed"].flatMap { $0.isNull ? nil : $0 }
-        return [
+        [
           "property": row["property"] ?? .null, "invoiced": row["invoiced"] ?? .null, "pms": row["pms"] ?? .null,
-          "agreed": agreed.map { .string("\(Table.text($0["invoiced"])) = \(Table.text($0["pms"]))") } ?? .null,
+          "agreed": Self.agreed(row["agreed"]),
         ]
       }
       let table = Table.lines(
@@ -75,9 +74,25 @@ struct LinksCommand: AsyncParsableCommand {
       let history = link["history"]?.array ?? []
       guard !history.isEmpty else { return }
       let columns = [
-        Column("AT", "at"), Column("KIND", "kind"), Column("PROPERTY", "property"), Column("WHY", "reason"),
+        Column("AT", "at"), Column("KIND", "kind"), Column("SIDE", "side"), Column("PROPERTY", "property"),
+        Column("OLD", "old"), Column("NEW", "new"), Column("AGREED", "agreed"), Column("RULE", "rule"),
+        Column("WHY", "reason"),
       ]
-      Console.print("\n" + Table.lines(columns, history).joined(separator: "\n"))
+      let told = history.map { entry -> JSONValue in
+        guard var object = entry.object else { return entry }
+        object["agreed"] = Self.agreed(entry["agreed"])
+        // A create's whole record would leave room for nothing else.
+        if let values = entry["new"]?.object, !values.members.isEmpty, entry["kind"] == "linked" {
+          object["new"] = .string("\(values.count) values")
+        }
+        return .object(object)
+      }
+      Console.print("\n" + Table.lines(columns, told).joined(separator: "\n"))
+    }
+
+    private static func agreed(_ pair: JSONValue?) -> JSONValue {
+      guard let pair, !pair.isNull else { return .null }
+      return .string("\(Table.text(pair["invoiced"])) = \(Table.text(pair["pms"]))")
     }
   }
 

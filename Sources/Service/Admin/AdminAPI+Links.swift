@@ -31,16 +31,39 @@ extension AdminAPI {
         "agreed": agreed.map { ["invoiced": $0.invoiced ?? .null, "pms": $0.pms ?? .null] } ?? .null,
       ]
     }
-    var query = ListQuery(limit: 200)
-    query.record = link.invoiced.text
-    let page = query
-    let history = try await reading { () async throws(StoreError) in try await store.history(page) }
     var object = Self.json(link).object ?? JSONObject()
     object["properties"] = .array(properties)
-    object["history"] = .array(
-      history.items.filter { $0.invoicedID == link.invoiced && ($0.pmsID == nil || $0.pmsID == link.pms) }
-        .map { Self.json($0) })
+    object["history"] = .array(try await story(of: link).map { Self.json($0) })
     return .json(.object(object))
+  }
+
+  private static let mostTold = 1000
+
+  /// What happened to the two records, the newest first: together, and each by itself or linked with another one before.
+  private func story(of link: Link) async throws(AdminError) -> [HistoryEntry] {
+    var entries: [HistoryEntry] = []
+    for side in Side.allCases {
+      var query = ListQuery(limit: 500)
+      query.record = link.id(on: side).text
+      var told = 0
+      repeat {
+        let page = query
+        let listing = try await reading { () async throws(StoreError) in try await store.history(page) }
+        // An id of the one side may be another record's on the other.
+        let own = listing.items.filter { entry in
+          let ids: [Side: RecordID?] = [.invoiced: entry.invoicedID, .pms: entry.pmsID]
+          return ids[side] == link.id(on: side) && (side == .invoiced || entry.invoicedID != link.invoiced)
+        }
+        entries += own
+        told += own.count
+        query.after = listing.next
+      } while query.after != nil && told < Self.mostTold
+    }
+    // Each side's are in their order already.
+    return entries.enumerated().sorted { a, b in
+      a.element.at == b.element.at ? a.offset < b.offset : a.element.at > b.element.at
+    }
+    .map(\.element)
   }
 
   /// A link by the store's number, or by the id of one of its records.
@@ -150,6 +173,8 @@ extension AdminAPI {
         ("kind", .string(entry.kind.rawValue)), ("flow", text(entry.flow)), ("side", text(entry.side?.rawValue)),
         ("invoiced_id", text(entry.invoicedID?.text)), ("pms_id", text(entry.pmsID?.text)),
         ("property", text(entry.property)), ("old", entry.old ?? .null), ("new", entry.new ?? .null),
+        ("from", entry.source ?? .null),
+        ("agreed", entry.agreed.map { ["invoiced": $0.invoiced ?? .null, "pms": $0.pms ?? .null] } ?? .null),
         ("rule", .number(JSONNumber(entry.rule))), ("reason", .string(entry.sentence)),
         ("event", entry.event.map { .number(JSONNumber($0)) } ?? .null), ("at", .string(entry.at.rfc3339)),
       ]))

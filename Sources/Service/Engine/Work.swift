@@ -87,13 +87,16 @@ struct Work {
 
   mutating func note(
     _ kind: HistoryEntry.Kind, side: Side? = nil, property: String? = nil, old: JSONValue? = nil,
-    new: JSONValue? = nil, rule: Int, _ sentence: String, at: Timestamp
+    new: JSONValue? = nil, from source: JSONValue? = nil, agreed: AgreedPair? = nil, rule: Int, _ sentence: String,
+    at: Timestamp
   ) {
-    changes.history.append(
-      HistoryEntry(
-        kind: kind, flow: link?.flow ?? records[key]?.flow,
-        invoicedID: link?.invoiced ?? (key.side == .invoiced ? key.id : nil),
-        pmsID: link?.pms ?? (key.side == .pms ? key.id : nil), side: side, property: property, old: old, new: new,
-        rule: rule, sentence: sentence, at: at, event: cause))
+    var entry = HistoryEntry(
+      kind: kind, flow: link?.flow ?? records[key]?.flow,
+      invoicedID: link?.invoiced ?? (key.side == .invoiced ? key.id : nil),
+      pmsID: link?.pms ?? (key.side == .pms ? key.id : nil), side: side, property: property, old: old, new: new,
+      rule: rule, sentence: sentence, at: at, event: cause)
+    entry.source = source
+    entry.agreed = agreed
+    changes.history.append(entry)
   }
 }

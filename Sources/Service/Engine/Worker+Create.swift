@@ -98,7 +98,8 @@ extension Worker {
     work.changes.settledPushes.append(push.id)
     work.pushes.removeAll { $0.id == push.id }
     work.note(
-      .linked, side: key.side, rule: 12, "\(key) was created for \(seen.key), and the two are linked", at: now)
+      .linked, side: key.side, new: .object(with: push.assignments), rule: 12,
+      "\(key) was created for \(seen.key) with these values, and the two are linked", at: now)
     context.logger.info("created", metadata: [LogKey.record: "\(key)", LogKey.source: "\(seen.key)"])
     try await commit(&work)
     try await syncLink(&work)

@@ -126,6 +126,7 @@ extension Worker {
         nextStep: misfit.nextStep)
     }
     if !plan.agreed.isEmpty || !plan.dropped.isEmpty, var link = work.link {
+      for row in input.flow.properties { noteMeeting(row, plan.agreed[row.key], formerly: link.agreed[row.key], &work) }
       link.agree(plan.agreed)
       // Those of the flow that it leaves stay until both records have left it.
       if link.flow == input.flow.name {
@@ -164,6 +165,17 @@ extension Worker {
         "\(plan.heldBack) writes are held back, since flow \(input.flow.name) is live only up to \(input.flow.live.rawValue)"
       )
     }
+  }
+
+  /// Both sides changed the row to what means the same, so that nothing is written (rule 8).
+  private func noteMeeting(_ row: PropertyPair, _ pair: AgreedPair?, formerly: AgreedPair?, _ work: inout Work) {
+    guard row.direction == .both, let pair, let formerly, !formerly.isBaseOnly,
+      !row.same(pair.invoiced, formerly.invoiced, on: .invoiced), !row.same(pair.pms, formerly.pms, on: .pms)
+    else { return }
+    work.note(
+      .agreed, side: .pms, property: row.pms.description, old: formerly.pms, new: pair.pms ?? .null,
+      from: pair.invoiced, agreed: formerly, rule: 8, "both sides changed it to the same meaning: nothing is written",
+      at: now)
   }
 
   /// The property waits until its values change and the window is over, or a person retries it (rule 20).

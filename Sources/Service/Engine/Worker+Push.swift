@@ -64,6 +64,10 @@ extension Worker {
     _ push: Push, _ changes: [Plan.Change], before: Observation, seen: Observation, _ flow: Flow, _ work: inout Work
   ) async throws(Interruption) {
     let settled = Planner.settle(push, answer: seen.record, flow: flow)
+    let formerly = work.link?.agreed ?? [:]
+    func agreed(_ property: Push.Property) -> AgreedPair? {
+      property.row.flatMap { formerly[$0] }.flatMap { $0.isBaseOnly ? nil : $0 }
+    }
     if var link = work.link {
       link.agree(settled.agreed)
       work.set(link)
@@ -75,11 +79,13 @@ extension Worker {
     for (change, property) in zip(changes, push.properties) {
       work.note(
         .pushed, side: push.side, property: property.path.description, old: property.former, new: property.sent,
-        rule: change.rule, change.sentence, at: now)
+        from: property.source, agreed: agreed(property), rule: change.rule, change.sentence, at: now)
+      noteForm(property, of: push, settled, flow, &work)
       if let lost = change.lost {
         work.note(
           .resolved, side: push.side, property: property.path.description, old: lost, new: property.sent,
-          rule: change.rule, "the value \(lost.text) lost: \(change.sentence)", at: now)
+          from: property.source, agreed: agreed(property), rule: change.rule,
+          "the value \(lost.text) lost: \(change.sentence)", at: now)
       }
     }
     context.logger.info(
@@ -101,6 +107,21 @@ extension Worker {
       )
     }
     work.changes.settledPushes.append(push.id)
+  }
+
+  /// A value that the target keeps in a form of its own, near what was sent, is agreed and never written back: that is a
+  /// decision too (rules 9 and 10).
+  private func noteForm(
+    _ property: Push.Property, of push: Push, _ settled: Settlement, _ flow: Flow, _ work: inout Work
+  ) {
+    guard let row = flow.row(keyed: property.row), let pair = settled.agreed[row.key],
+      !settled.ownEdits.contains(property), !row.same(pair[push.side], property.sent, on: push.side)
+    else { return }
+    work.note(
+      .agreed, side: push.side, property: property.path.description, old: property.sent, new: pair[push.side] ?? .null,
+      from: property.source, rule: 9,
+      "\(push.side.title) keeps a form of its own of what was sent: the two are agreed, and it isn't written back",
+      at: now)
   }
 
   /// Sends a push; nil when the target had changed and the unit is to be planned again.

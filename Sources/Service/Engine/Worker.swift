@@ -73,6 +73,9 @@ struct Worker: Sendable {
     link.state = .active
     link.reason = nil
     work.set(link)
+    work.note(
+      .linked, rule: 14,
+      "\(link.key(on: .invoiced)) and \(link.key(on: .pms)) are both there again: their link sleeps no more", at: now)
   }
 
   /// A sleeping link's survivor isn't matched or created anew; where it goes too, there is nothing to wake up for.
@@ -199,6 +202,7 @@ struct Worker: Sendable {
       work.set(state)
     }
     work.changes.holds.append(hold)
+    work.note(.parked, side: work.key.side, rule: hold.cause.rule, hold.reason, at: now)
     for event in work.events {
       work.changes.events.append(
         EventOutcome(id: event.id, state: .parked, attempts: event.attempts + 1, reason: hold.reason, at: now))
@@ -278,8 +282,8 @@ struct Worker: Sendable {
     if let shown { (filed.property, filed.invoiced, filed.pms) = (shown.property, shown.invoiced, shown.pms) }
     work.changes.holds.append(filed)
     work.note(
-      .parked, side: work.key.side, property: row?.path(on: work.key.side).description ?? shown?.property, rule: 20,
-      reason, at: now)
+      .parked, side: work.key.side, property: row?.path(on: work.key.side).description ?? shown?.property,
+      rule: cause.rule, reason, at: now)
     return .parked(.parked, reason: reason)
   }
 

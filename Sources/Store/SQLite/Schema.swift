@@ -97,7 +97,8 @@ enum Schema {
 
     CREATE TABLE history(
       id INTEGER PRIMARY KEY, kind TEXT NOT NULL, flow TEXT, invoiced BLOB, pms BLOB, side INTEGER, property TEXT,
-      old BLOB, new BLOB, rule INTEGER NOT NULL, sentence TEXT NOT NULL, at INTEGER NOT NULL, event INTEGER) STRICT;
+      old BLOB, new BLOB, rule INTEGER NOT NULL, sentence TEXT NOT NULL, at INTEGER NOT NULL, event INTEGER,
+      source BLOB, agreed BLOB) STRICT;
     CREATE INDEX history_invoiced ON history(invoiced) WHERE invoiced IS NOT NULL;
     CREATE INDEX history_pms ON history(pms) WHERE pms IS NOT NULL;
 
