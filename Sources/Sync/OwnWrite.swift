@@ -12,7 +12,8 @@ public struct OwnWrite: Sendable, Hashable {
   public var sent: JSONValue
   /// What stood there afterwards, in the side's own form.
   public var stands: JSONValue?
-  /// The record's version as it was read before, and as the write left it; nil where the side has none.
+  /// The record's version as it was read before, and as the write left it or, of one without an answer, as it was seen
+  /// next; nil where the side has none.
   public var read: Version?
   public var left: Version?
   public var readAt: Timestamp

@@ -7,6 +7,7 @@ import Sync
 /// A record that isn't linked: matched, else created on the other side (rules 11 to 13).
 extension Worker {
   func admit(_ work: inout Work) async throws(Interruption) {
+    if try await settleOwnCreate(&work) { return }
     guard let state = work.records[work.key], state.presence == .alive, let seen = state.last else {
       work.outcome = (.done, "the record is gone")
       return
@@ -28,7 +29,6 @@ extension Worker {
       work.outcome = (.held, "flow \(flow.name) only observes")
       return
     }
-    if try await settleOwnCreate(&work, seen, flow) { return }
     let creation: (record: JSONValue, properties: [Push.Property], claims: [Push.Claim])
     do throws(Misfit) {
       creation = try Planner.creation(of: seen, flow: flow, idPath: context.connector(work.key.side).idPath)

@@ -106,8 +106,15 @@ extension Worker {
   }
 
   /// An own create without an answer is looked up, not before `confirm` has passed; true when the unit is done by that.
-  func settleOwnCreate(_ work: inout Work, _ seen: Observation, _ flow: Flow) async throws(Interruption) -> Bool {
+  func settleOwnCreate(_ work: inout Work) async throws(Interruption) -> Bool {
     guard let push = work.pushes.first(where: { $0.action == .create && $0.source == work.key }) else { return false }
+    // What was created belongs to the flow that it was created for, whichever fits the source by now (rule 23), and
+    // is the source's even where that is gone.
+    guard let seen = work.records[work.key]?.last, let flow = context.mapping.flow(named: push.flow) else {
+      throw unanswered(
+        push, because: "\(work.key) may have been created on \(push.side.title) by flow \(push.flow), which is no more",
+        &work)
+    }
     let due = push.sentAt.adding(context.settings.confirm)
     if now < due { throw .later(due, reason: "whether the record was created is looked up") }
     var sawSearch = false

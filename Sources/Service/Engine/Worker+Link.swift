@@ -216,7 +216,7 @@ extension Worker {
         work.set(link)
       }
       let taken = push.properties.filter { $0.row.map { settled.agreed[$0] != nil } ?? false }
-      remember(push, taken, before: nil, seen: seen, isAnswer: false, flow: flow, &work)
+      remember(push, taken, before: nil, seen: seen, flow: flow, &work)
       if push.state == .doubted {
         for property in settled.notTaken { refuse(property, of: push, &work) }
       } else {

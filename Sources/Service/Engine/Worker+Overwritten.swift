@@ -36,16 +36,17 @@ extension Worker {
   /// Keeps in the link what a push wrote.
   /// - Parameters:
   ///   - before: The target as it was read right before the write.
-  ///   - seen: The target after it; nil where the push was never answered and `version` is not known.
+  ///   - seen: The target after it, in the answer or at the look that settled the push: what is newer than this came
+  ///     after the write.
   func remember(
-    _ push: Push, _ properties: [Push.Property], before: Observation?, seen: Observation, isAnswer: Bool, flow: Flow,
+    _ push: Push, _ properties: [Push.Property], before: Observation?, seen: Observation, flow: Flow,
     _ work: inout Work
   ) {
     guard var link = work.link, push.action != .create else { return }
     let side = push.side
     let isGuarded = context.connector(side).abilities.hasETags && before?.etag != nil
     let read = before.map(\.version) ?? push.read
-    let left = isAnswer ? seen.version : nil
+    let left = seen.version
     var writes: [OwnWrite] = []
     for property in properties {
       guard let row = flow.row(keyed: property.row) else { continue }

@@ -74,7 +74,7 @@ extension Worker {
     }
     let refused = Set(settled.refused.map(\.path))
     remember(
-      push, push.properties.filter { !refused.contains($0.path) }, before: before, seen: seen, isAnswer: true,
+      push, push.properties.filter { !refused.contains($0.path) }, before: before, seen: seen,
       flow: flow, &work)
     for (change, property) in zip(changes, push.properties) {
       work.note(
