@@ -94,12 +94,26 @@ extension Day {
       if !isListed(invoicedKey, holds), !isListed(pmsKey, holds) { judge.fail(.deletedButLinked, pair) }
       return
     }
+    for (key, record) in [(invoicedKey, invoiced), (pmsKey, pms)] {
+      guard let path = flow.reference(on: key.side), !isListed(key, row: path.description, holds),
+        !isListed(link.key(on: key.side.other), row: path.description, holds)
+      else { continue }
+      let reference = flow.reference(in: record, on: key.side)
+      if reference != link.id(on: key.side.other) {
+        judge.fail(.pairDiffers, "\(pair): \(key) carries the reference \(reference?.text ?? "nothing") at '\(path)'")
+      }
+    }
     for row in flow.properties
     where !isListed(invoicedKey, row: row.key, holds) && !isListed(pmsKey, row: row.key, holds) {
       let (left, right) = (row.raw(on: .invoiced, in: invoiced), row.raw(on: .pms, in: pms))
       guard !agrees(row, left, right, link) else {
         if row.direction == .both, !judge.isEntered(row, [.invoiced: invoiced, .pms: pms]) {
           judge.fail(.editLost, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
+        }
+        if row.direction == .both, flow.conflict == .newest, flow.onLink == .newest,
+          judge.isOlderEdit(row, [.invoiced: invoiced, .pms: pms])
+        {
+          judge.fail(.olderEditWon, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
         }
         continue
       }

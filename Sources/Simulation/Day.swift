@@ -39,7 +39,7 @@ final class Day: Sendable {
   private static let start: Int64 = 1_772_366_400_000
   private static let minute: Int64 = 60_000
   /// More jobs than a day that comes to an end has.
-  private static let mostSteps = 100_000
+  private static let mostSteps = 300_000
 
   private let scenario: Scenario
   private let settings: SimulatedSettings
@@ -246,8 +246,8 @@ extension Day: NetworkObserver {
     if let due { carryOut(due) }
   }
 
-  func arrived(_ request: HTTPRequest, at side: Side, before: JSONValue?, answer: HTTPResponse?) {
-    judge.wrote(request, to: side, before: before, answer: answer, mapping) { side, id in
+  func arrived(_ request: HTTPRequest, at side: Side, before: JSONValue?, made: JSONValue?) {
+    judge.wrote(request, to: side, before: before, made: made, mapping) { side, id in
       self.systems[side]?.customers.contains { $0["id"]?.identifier == id } ?? false
     }
   }
@@ -278,7 +278,8 @@ extension Day {
       note(edit, "creates \(body.text)")
       if let record = network.edit("POST", "/customers", body, on: edit.side, isSilent: edit.isSilent) {
         state.withLock { $0.places[edit.subject, default: [:]][edit.side] = record["id"]?.identifier }
-        judge.edited(record, from: nil, on: edit.side, partner: nil, mapping)
+        judge.edited(
+          record, from: nil, on: edit.side, partner: nil, at: timeline.now, isSilent: edit.isSilent, mapping)
       }
     case .update(let changes):
       guard let (id, record) = await place(edit.subject, on: edit.side) else { return }
@@ -286,7 +287,8 @@ extension Day {
       let body = Self.body(changes, of: record, on: edit.side)
       note(edit, "edits \(edit.side.rawValue):\(id): \(body.text)")
       if let edited = network.edit("PATCH", "/customers/\(id)", body, on: edit.side, isSilent: edit.isSilent) {
-        judge.edited(edited, from: record, on: edit.side, partner: partner, mapping)
+        judge.edited(
+          edited, from: record, on: edit.side, partner: partner, at: timeline.now, isSilent: edit.isSilent, mapping)
       }
     case .delete:
       guard let (id, _) = await place(edit.subject, on: edit.side) else { return }
@@ -320,10 +322,11 @@ extension Day {
     return (id, record)
   }
 
-  private func partner(of id: String, on side: Side) async -> JSONValue? {
+  private func partner(of id: String, on side: Side) async -> (record: JSONValue, link: Link)? {
     let link = try? await store.unit(of: RecordKey(side, RecordID(id))).link
     guard let link, link.state == .active else { return nil }
-    return systems[side.other]?.customers.first { $0["id"]?.identifier == link.id(on: side.other).text }
+    let other = link.id(on: side.other).text
+    return systems[side.other]?.customers.first { $0["id"]?.identifier == other }.map { ($0, link) }
   }
 
   /// As the side's own pages send it: Invoiced's metadata whole, the rest just what was changed.

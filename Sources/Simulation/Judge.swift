@@ -15,6 +15,7 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
   case pushAtRest = "push-at-rest"
   case valueInvented = "value-invented"
   case editLost = "edit-lost"
+  case olderEditWon = "older-edit-won"
   case tooManyPushes = "too-many-pushes"
   case deleteNotAllowed = "delete-not-allowed"
   case recordMissing = "record-missing"
@@ -31,6 +32,7 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
     case .pushAtRest: "something was written though nobody had edited anything"
     case .valueInvented: "a value was written that nobody had entered"
     case .editLost: "the last value that a person entered is on neither side"
+    case .olderEditWon: "of two edits that met the older one stands, though the flow lets the newest win"
     case .tooManyPushes: "one edit led to more writes than it can need"
     case .deleteNotAllowed: "a record was deleted that the flow's policy doesn't let go"
     case .recordMissing: "a record is gone that nobody deleted"
@@ -53,6 +55,13 @@ final class Judge: Sendable {
     var made: String
   }
 
+  /// A value that a person entered, null for one that was cleared, and when.
+  private struct Entry: Sendable {
+    var raw: JSONValue?
+    var at: Int64
+    var isSilent: Bool
+  }
+
   private struct State: Sendable {
     var violation: Violation?
     var accepted: [(side: Side, event: String)] = []
@@ -60,7 +69,9 @@ final class Judge: Sendable {
     var created: [Side: [Creation]] = [:]
     var writes = 0
     /// What a person last entered: by side and record, then by the row's path there.
-    var entered: [String: [String: JSONValue?]] = [:]
+    var entered: [String: [String: Entry]] = [:]
+    /// When a person last edited a record.
+    var lastEdits: [String: Int64] = [:]
     /// Writes that are on their way to a record.
     var underWay: [String: Int] = [:]
   }
@@ -86,11 +97,14 @@ final class Judge: Sendable {
 
   /// A record as a person's edit left it; `partner` is the other side's record, where there is a link.
   func edited(
-    _ record: JSONValue, from before: JSONValue?, on side: Side, partner: JSONValue?, _ mapping: Mapping
+    _ record: JSONValue, from before: JSONValue?, on side: Side, partner: (record: JSONValue, link: Link)?,
+    at time: Int64, isSilent: Bool,
+    _ mapping: Mapping
   ) {
     let name = Self.name(record, side)
-    let other = partner.map { Self.name($0, side.other) }
+    let other = partner.map { Self.name($0.record, side.other) }
     state.withLock { state in
+      state.lastEdits[name] = time
       let isUnderWay = (state.underWay[name] ?? 0) + (other.flatMap { state.underWay[$0] } ?? 0) > 0
       for row in Self.rows(mapping) {
         let raw = row.raw(on: side, in: record)
@@ -98,11 +112,12 @@ final class Judge: Sendable {
         guard let value = try? row.canonical(on: side, raw: raw) else { continue }
         // What nobody entered, either side may fill by itself.
         state.entered[name, default: [:]][row.path(on: side).description] =
-          value.isNothing && before == nil ? nil : .some(raw)
+          value.isNothing && before == nil ? nil : Entry(raw: raw, at: time, isSilent: isSilent)
         if !value.isNothing { state.known[row.key, default: []].append(value) }
-        // Both sides agreed, and nothing was on its way: from now on only this edit counts.
-        guard let before, let partner, let other, !isUnderWay,
-          row.same(row.raw(on: side, in: before), agreeing: row.raw(on: side.other, in: partner), on: side)
+        // Both sides were in sync, and nothing was on its way: from now on only this edit counts.
+        guard let before, let partner, let other, !isUnderWay, let agreed = partner.link.agreed[row.key],
+          !agreed.isBaseOnly, row.same(agreed[side], row.raw(on: side, in: before), on: side),
+          row.same(agreed[side.other], row.raw(on: side.other, in: partner.record), on: side.other)
         else { continue }
         state.entered[other]?[row.path(on: side.other).description] = nil
       }
@@ -119,8 +134,8 @@ final class Judge: Sendable {
       var isKnown = false
       for side in Side.allCases {
         guard let record = records[side],
-          let raw = state.entered[Self.name(record, side)]?[row.path(on: side).description],
-          let entered = try? row.canonical(on: side, raw: raw)
+          let entry = state.entered[Self.name(record, side)]?[row.path(on: side).description],
+          let entered = try? row.canonical(on: side, raw: entry.raw)
         else { continue }
         isKnown = true
         // What a person cleared, either side may have filled again by itself.
@@ -136,6 +151,32 @@ final class Judge: Sendable {
     }
   }
 
+  /// Whether a row of a pair shows the older of two edits that met, though the newer wins (rule 8). Told only where
+  /// both times can't be in doubt: far apart, with webhooks, and each its record's last edit.
+  func isOlderEdit(_ row: PropertyPair, _ records: [Side: JSONValue]) -> Bool {
+    state.withLock { state in
+      var edits: [(side: Side, at: Int64, value: Canonical)] = []
+      for side in Side.allCases {
+        guard let record = records[side] else { return false }
+        let name = Self.name(record, side)
+        guard let entry = state.entered[name]?[row.path(on: side).description], !entry.isSilent,
+          state.lastEdits[name] == entry.at, let value = try? row.canonical(on: side, raw: entry.raw)
+        else { return false }
+        edits.append((side, entry.at, value))
+      }
+      edits.sort { $0.at < $1.at }
+      guard edits[1].at - edits[0].at > Self.doubtful, edits[0].value != edits[1].value, !edits[1].value.isNothing,
+        let record = records[.invoiced],
+        let shown = try? row.canonical(on: .invoiced, raw: row.raw(on: .invoiced, in: record))
+      else { return false }
+      let (older, newer) = (edits[0].value, edits[1].value)
+      return (shown == older || shown.isNear(to: older)) && shown != newer && !shown.isNear(to: newer)
+    }
+  }
+
+  /// In milliseconds: Invoiced's whole seconds, the two that are a tie, and what the offset of a clock is off by.
+  private static let doubtful: Int64 = 8000
+
   /// A write to a record is on its way, or no more.
   func underWay(_ path: Substring, on side: Side, by change: Int) {
     let name = "\(side.rawValue):\(path.split(separator: "/").last ?? "")"
@@ -150,16 +191,16 @@ final class Judge: Sendable {
   // MARK: What the service writes
 
   func wrote(
-    _ request: HTTPRequest, to side: Side, before: JSONValue?, answer: HTTPResponse?, _ mapping: Mapping,
+    _ request: HTTPRequest, to side: Side, before: JSONValue?, made: JSONValue?, _ mapping: Mapping,
     exists: (Side, String) -> Bool
   ) {
     state.withLock { $0.writes += 1 }
     if request.method == "DELETE" { checkDelete(request, side, before, mapping, exists) }
     guard request.method != "DELETE", let body = try? JSONValue(parsing: request.body) else { return }
     checkValues(body, request, side, before, mapping)
-    if request.method == "POST", let answer, 200..<300 ~= answer.status {
-      noteDefaults(body, answer, side, mapping)
-      checkCreation(body, answer, side, mapping, exists)
+    if let made {
+      noteDefaults(body, made, side, mapping)
+      checkCreation(body, made, side, mapping, exists)
     }
   }
 
@@ -196,18 +237,22 @@ final class Judge: Sendable {
   }
 
   /// What a side filled by itself is its own edit.
-  private func noteDefaults(_ body: JSONValue, _ answer: HTTPResponse, _ side: Side, _ mapping: Mapping) {
-    guard let record = try? JSONValue(parsing: answer.body) else { return }
+  private func noteDefaults(_ body: JSONValue, _ record: JSONValue, _ side: Side, _ mapping: Mapping) {
+    let name = Self.name(record, side)
     for row in Self.rows(mapping) where body[row.path(on: side)] == nil {
-      guard let value = try? row.canonical(on: side, raw: row.raw(on: side, in: record)) else { continue }
-      state.withLock { $0.known[row.key, default: []].append(value) }
+      let raw = row.raw(on: side, in: record)
+      guard let value = try? row.canonical(on: side, raw: raw), !value.isNothing else { continue }
+      state.withLock { state in
+        state.known[row.key, default: []].append(value)
+        state.entered[name, default: [:]][row.path(on: side).description] = Entry(raw: raw, at: 0, isSilent: true)
+      }
     }
   }
 
   private func checkCreation(
-    _ body: JSONValue, _ answer: HTTPResponse, _ side: Side, _ mapping: Mapping, _ exists: (Side, String) -> Bool
+    _ body: JSONValue, _ record: JSONValue, _ side: Side, _ mapping: Mapping, _ exists: (Side, String) -> Bool
   ) {
-    guard let made = (try? JSONValue(parsing: answer.body))?["id"]?.identifier,
+    guard let made = record["id"]?.identifier,
       let flow = mapping.flow(owning: body, on: side), let source = flow.reference(in: body, on: side)?.text
     else { return }
     let others = state.withLock { state in
@@ -220,15 +265,5 @@ final class Judge: Sendable {
         .recordDoubled,
         "\(side.other.rawValue):\(source) has \(side.rawValue):\(other.made) and \(side.rawValue):\(made) made for it")
     }
-  }
-}
-
-extension PropertyPair {
-  /// Whether a raw value of a side means the same as one of the other side.
-  func same(_ raw: JSONValue?, agreeing other: JSONValue?, on side: Side) -> Bool {
-    guard let a = try? canonical(on: side, raw: raw), let b = try? canonical(on: side.other, raw: other) else {
-      return false
-    }
-    return a == b
   }
 }

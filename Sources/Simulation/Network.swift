@@ -187,9 +187,12 @@ final class Network: Sendable {
     }
     if isWrite { observer.underWay(request, to: side, by: -1) }
     let before = isWrite ? record(request, on: side) : nil
+    let count = isWrite ? system.customers.count : 0
     let answer = system.handle(request, now: timeline.now)
     if isWrite {
-      observer.arrived(request, at: side, before: before, answer: answer.response)
+      let customers = system.customers
+      let made = customers.count > count ? customers.last : nil
+      observer.arrived(request, at: side, before: before, made: made)
     }
     dispatch(answer.deliveries, of: side)
     guard var response = answer.response else {
@@ -300,8 +303,8 @@ protocol NetworkObserver: Sendable {
   func departs(_ request: HTTPRequest, to side: Side)
   /// A write is on its way to a side, or has arrived.
   func underWay(_ request: HTTPRequest, to side: Side, by change: Int)
-  /// A side has answered a write of the service's; `before` is the record as it stood.
-  func arrived(_ request: HTTPRequest, at side: Side, before: JSONValue?, answer: HTTPResponse?)
+  /// A side has answered a write of the service's; `before` is the record as it stood, `made` a new one.
+  func arrived(_ request: HTTPRequest, at side: Side, before: JSONValue?, made: JSONValue?)
   /// `answer` is given the status, 0 where nobody listens.
   func receive(_ request: HTTPRequest, from side: Side, _ answer: @escaping @Sendable (Int) -> Void)
 }

@@ -66,7 +66,11 @@ struct ScenarioMaker {
 
   private func edits(_ scenario: inout Scenario, _ what: SeededGenerator, _ values: SeededGenerator) {
     var what = what
-    let people = People(mapping: scenario.mapping)
+    var people = People(mapping: scenario.mapping)
+    // Where everybody edits the same few properties, edits meet.
+    if what.chance(0.6), let rows = scenario.mapping.flows.first?.properties, !rows.isEmpty {
+      people.favourites = [what.pick(rows).key, what.pick(rows).key]
+    }
     let subjects = Int(what.number(in: 1...5))
     let count = Int(what.pick([2, 4, 8, 14, 24] as [Int64]))
     var now: Int64 = 1000
@@ -219,6 +223,8 @@ struct ScenarioMaker {
 /// Makes up what people write, so that it fits the flows.
 struct People {
   let mapping: Mapping
+  /// The rows that are edited most; none for all alike.
+  var favourites: Set<String> = []
 
   /// The same customer as each side would have it; nil where the flow's `where` leaves no way to make one up.
   func pair(
@@ -267,9 +273,10 @@ struct People {
       row.direction.carries(from: side) && !flow.match.contains { $0.path(on: side) == row.path(on: side) }
     }
     guard !rows.isEmpty else { return [] }
+    let favoured = rows.filter { favourites.contains($0.key) }
     var changes: [Assignment] = []
     for _ in 0..<Int(draw.number(in: 1...2)) {
-      let row = draw.pick(rows)
+      let row = draw.pick(favoured.isEmpty || draw.chance(0.2) ? rows : favoured)
       guard !changes.contains(where: { $0.path == row.path(on: side) }),
         let value = sample.value(row, on: side, mark: "s\(subject).\(number)", isKey: false)
       else { continue }
