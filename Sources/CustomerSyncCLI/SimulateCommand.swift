@@ -35,8 +35,9 @@ struct Simulate: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let chosen = try chosenMapping()
     let simulator = try CommandFailure.reporting { () throws(SimulationError) in
-      try Simulator(mapping: try chosenMapping(), variesPolicies: mapping == nil)
+      try Simulator(mapping: chosen, variesPolicies: mapping == nil)
     }
     let (first, count) = seed.map { ($0, 1) } ?? (1, seeds ?? 200)
     let progress = SimulationProgress(total: count)
@@ -45,20 +46,21 @@ struct Simulate: AsyncParsableCommand {
     progress.clear()
     let took = start.duration(to: .now)
     if let failure = campaign.failure {
-      Console.write(failure.report)
+      let given = mapping.map { "--mapping \($0) " } ?? ""
+      Console.write(failure.report(again: "customer-sync simulate \(given)--seed \(failure.seed)"))
       Console.message(campaign.summary(took))
       throw ExitCode.failure
     }
     Console.print(campaign.summary(took))
   }
 
-  private func chosenMapping() throws(SimulationError) -> Mapping {
+  private func chosenMapping() throws -> Mapping {
     let (read, problems) =
       mapping.map { MappingLoader.load($0) }
       ?? MappingDocument.read(
         text: String(decoding: PackageResources.default_mapping_yaml, as: UTF8.self), file: "default-mapping.yaml")
     for problem in problems where mapping != nil { Console.message(problem.description) }
-    guard let read else { throw SimulationError("the mapping can't be used") }
+    guard let read else { throw ExitCode.misconfigured }
     return read
   }
 }

@@ -11,6 +11,8 @@ public struct Campaign: Sendable {
     public var days = 0
     /// Virtual milliseconds.
     public var passed: Int64 = 0
+    /// Of all that happened: the same wherever the same days are run.
+    public var hash: UInt64 = 0
     /// The failing day with the lowest seed, as short as it could be made.
     public var failure: FailedDay?
 
@@ -19,7 +21,9 @@ public struct Campaign: Sendable {
       let seconds = max(0.001, Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18)
       let simulated = Double(passed) / 86_400_000
       let speed = String(format: "%.0f seeds/s, %.1f simulated days/s", Double(days) / seconds, simulated / seconds)
-      guard let failure else { return "\(days) seeds converged (\(speed))" }
+      guard let failure else {
+        return "\(days) seeds converged (\(speed); trace \(String(format: "%016llx", hash)))"
+      }
       return "seed \(failure.seed) failed, after \(days) seeds (\(speed))"
     }
   }
@@ -74,6 +78,7 @@ public struct Campaign: Sendable {
     func note(_ outcome: Simulator.Outcome) -> Int {
       state.withLock { state in
         state.result.days += 1
+        state.result.hash ^= outcome.hash &* (outcome.seed | 1)
         state.result.passed += outcome.passed
         if outcome.violation != nil { state.failed = min(state.failed ?? outcome.seed, outcome.seed) }
         return state.result.days
@@ -96,15 +101,15 @@ public struct FailedDay: Sendable {
   public let violation: Violation
   public let lines: [String]
 
-  /// What is printed of it.
-  public var report: String {
+  /// What is printed of it; `command` runs the day again.
+  public func report(again command: String) -> String {
     """
     seed \(seed) breaks \(violation)
 
     \(lines.joined(separator: "\n"))
 
     \(violation)
-    Run it again with: customer-sync simulate --seed \(seed)
+    Run it again with: \(command)
 
     """
   }
