@@ -37,6 +37,22 @@ struct SQLiteStoreTests {
     #expect(permissions == 0o600)
   }
 
+  // A child process has its parent's open files until it runs its own program.
+  @Test("is free when it is closed, though a child process still has its lock file open")
+  func lockOfChild() async throws {
+    let store = try SQLiteStore(path: bench.path + ".other")
+    let files = "/proc/self/fd/"
+    let lock = try #require(
+      FileManager.default.contentsOfDirectory(atPath: files).first { name in
+        let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: files + name)) ?? ""
+        return target.hasPrefix(bench.path + ".other") && target.hasSuffix("lock")
+      }.flatMap { Int32($0) })
+    let child = dup(lock)
+    defer { close(child) }
+    await store.close()
+    try await SQLiteStore(path: bench.path + ".other").close()
+  }
+
   @Test("is written by one process, which the next one is told of")
   func openers() async throws {
     let first = try SQLiteStore(path: bench.path, holder: "serve")

@@ -9,6 +9,8 @@ struct PassPlace: Sendable, Hashable {
   var cursor: ListCursor?
   /// When the pass began, by the side's clock: from here on the next walk looks for changes.
   var began: Timestamp?
+  /// When its last page was walked, by our clock.
+  var keptAt: Timestamp?
   /// The highest record number at the start: what came later isn't missing where it isn't listed.
   var newest: Int64 = 0
   var rows = 0
@@ -20,6 +22,7 @@ struct PassPlace: Sendable, Hashable {
     var object = JSONObject()
     if let cursor { object["cursor"] = .string(cursor.text) }
     if let began { object["began"] = .number(JSONNumber(began.milliseconds)) }
+    if let keptAt { object["kept"] = .number(JSONNumber(keptAt.milliseconds)) }
     object["newest"] = .number(JSONNumber(newest))
     object["rows"] = .number(JSONNumber(rows))
     object["seen"] = .string(seen.text)
@@ -37,6 +40,7 @@ struct PassPlace: Sendable, Hashable {
     else { return nil }
     cursor = value["cursor"]?.string.map { ListCursor(text: $0) }
     began = value["began"]?.int64.map { Timestamp(milliseconds: $0) }
+    keptAt = value["kept"]?.int64.map { Timestamp(milliseconds: $0) }
     self.newest = newest
     self.rows = Int(clamping: rows)
     self.seen = seen

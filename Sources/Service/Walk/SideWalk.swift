@@ -29,52 +29,42 @@ struct SideWalk: Sendable {
     guard let since = try await timestamp(name), context.connector(side).abilities.canListChanges else {
       return try await everything()
     }
+    try await keep(try await changes(since: since).milliseconds.description, as: name)
+  }
+
+  /// - Returns: When it began, by the side's clock.
+  private func changes(since: Timestamp, isCounted: Bool = true) async throws(WalkError) -> Timestamp {
     let start = context.clock.now
     var (cursor, began): (ListCursor?, Timestamp?) = (nil, nil)
     repeat {
       let page = try await page(since: since.adding(.zero - Self.overlap), cursor)
       began = began ?? start.adding(offset)
-      _ = try await take(page)
+      try await take(page, isCounted: isCounted)
       cursor = page.next
     } while cursor != nil
-    try await keep(began?.milliseconds.description, as: name)
+    return began ?? start
   }
 
   // MARK: Everything
 
-  /// Walks all records; a pass that was begun before goes on where it stopped.
+  /// Walks all records; a pass that was broken off just now goes on where it stopped.
   func everything() async throws(WalkError) {
     let name = WalkName.place(run.request, side)
     let mapping = FlowDigests(context.mapping).text
     var place = try await value(name).flatMap { PassPlace(text: $0) } ?? PassPlace()
-    if place.mapping != mapping { place = PassPlace() }
-    var isResumed = place.cursor != nil
-    if !isResumed { place = try await fresh(mapping) }
-    run.update { [place] in $0.rows[side] = place.rows }
-    var unsaved = 0
-    while true {
-      let start = context.clock.now
-      let page: ListPage
-      do throws(WalkError) { page = try await self.page(since: nil, place.cursor) } catch {
-        // A cursor that the side doesn't know any more: from the beginning, where most rows are in order by now.
-        guard isResumed, case .side(.refused(_, let status, _, _, _)) = error, 400..<500 ~= status else { throw error }
-        isResumed = false
+    let wasBegun = place.cursor != nil && place.mapping == mapping && isRecent(place)
+    if !wasBegun { place = try await fresh(mapping) }
+    var isResumed = try await finish(&place, as: name, isResumed: wasBegun)
+    if run.request.kind == .reconcile {
+      // What had been listed before it was broken off may have changed since.
+      if isResumed, context.connector(side).abilities.canListChanges, let began = place.began {
+        _ = try await changes(since: began, isCounted: false)
+      } else if isResumed {
         place = try await fresh(mapping)
-        run.update { $0.rows[side] = 0 }
-        continue
+        isResumed = try await finish(&place, as: name, isResumed: false)
       }
-      isResumed = false
-      if place.began == nil { place.began = start.adding(offset) }
-      try await note(page, in: &place)
-      place.cursor = page.next
-      unsaved += 1
-      guard page.next != nil else { break }
-      if place.seen.bytes.count < Self.smallPlace || unsaved >= Self.pagesBetween {
-        try await keep(place.text, as: name)
-        unsaved = 0
-      }
+      try await lookForMissing(place)
     }
-    if run.request.kind == .reconcile { try await lookForMissing(place) }
     if run.request.flow == nil, let began = place.began {
       let bookmark = try await timestamp(WalkName.bookmark(side))
       let newer = max(began, bookmark ?? began)
@@ -83,6 +73,47 @@ struct SideWalk: Sendable {
       }
     }
     try await keep(nil, as: name)
+  }
+
+  /// What was listed long ago says little about now. A backfill leaves that to the walks after it, which begin where it
+  /// began.
+  private func isRecent(_ place: PassPlace) -> Bool {
+    guard run.request.kind == .reconcile else { return true }
+    return place.keptAt.map { context.clock.now.since($0) <= context.settings.reconcileEvery } ?? false
+  }
+
+  /// Walks the pages from the place on.
+  /// - Returns: Whether it went on from there, and not from the beginning after all.
+  private func finish(
+    _ place: inout PassPlace, as name: String, isResumed: Bool
+  ) async throws(WalkError) -> Bool {
+    var (isFirst, isResumed, unsaved) = (true, isResumed, 0)
+    run.update { [place] in $0.rows[side] = place.rows }
+    while true {
+      let start = context.clock.now
+      let page: ListPage
+      do throws(WalkError) { page = try await self.page(since: nil, place.cursor) } catch {
+        // A cursor that the side doesn't know any more: from the beginning, where most rows are in order by now.
+        guard isFirst, isResumed, case .side(.refused(_, let status, _, _, _)) = error, 400..<500 ~= status else {
+          throw error
+        }
+        isResumed = false
+        place = try await fresh(place.mapping)
+        run.update { $0.rows[side] = 0 }
+        continue
+      }
+      isFirst = false
+      if place.began == nil { place.began = start.adding(offset) }
+      try await note(page, in: &place)
+      place.cursor = page.next
+      place.keptAt = context.clock.now
+      unsaved += 1
+      guard page.next != nil else { return isResumed }
+      if place.seen.bytes.count < Self.smallPlace || unsaved >= Self.pagesBetween {
+        try await keep(place.text, as: name)
+        unsaved = 0
+      }
+    }
   }
 
   private func fresh(_ mapping: String) async throws(WalkError) -> PassPlace {
@@ -94,7 +125,7 @@ struct SideWalk: Sendable {
 
   private func note(_ page: ListPage, in place: inout PassPlace) async throws(WalkError) {
     place.rows += page.items.count
-    _ = try await take(page)
+    try await take(page)
     do throws(StoreError) {
       for number in try await context.store.numbers(of: page.items.map(\.key.id), on: side).values {
         place.seen.insert(number)
@@ -172,8 +203,8 @@ struct SideWalk: Sendable {
 
   private var offset: Duration { context.connector(side).clockOffset ?? .zero }
 
-  /// Hands the rows that need it to the workers.
-  private func take(_ page: ListPage) async throws(WalkError) {
+  /// Hands the rows that need it to the workers; those that the run has counted before aren't counted again.
+  private func take(_ page: ListPage, isCounted: Bool = true) async throws(WalkError) {
     let judge = SightingJudge(context, side: side, changedFlows: changedFlows, flow: run.request.flow)
     var events: [NewEvent] = []
     var seen: Set<RecordKey> = []
@@ -184,8 +215,8 @@ struct SideWalk: Sendable {
     }
     run.update { progress in
       progress.side = side
-      progress.rows[side, default: 0] += seen.count
-      if let total = page.total { progress.totals[side] = total }
+      if isCounted { progress.rows[side, default: 0] += seen.count }
+      if isCounted, let total = page.total { progress.totals[side] = total }
       progress.changed += events.count
     }
     try await inbox.append(events)

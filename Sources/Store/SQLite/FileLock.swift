@@ -33,6 +33,8 @@ final class FileLock: Sendable {
     guard descriptor >= 0 else { return }
     // From now on nobody can be taken for the holder.
     _ = ftruncate(descriptor, 0)
+    // Closing alone leaves it locked while a child process, between fork and exec, has the same open file.
+    _ = flock(descriptor, LOCK_UN)
     close(descriptor)
   }
 

@@ -107,6 +107,44 @@ import Testing
     }
   }
 
+  @Test(
+    "a pass that goes on after a break sees what changed meanwhile on the pages before it", arguments: [true, false])
+  func changedDuringBreak(listsChanges: Bool) async throws {
+    let extra = listsChanges ? "" : "list: { updated_since: null }"
+    try await WalkBench.with(entity: extra) { bench in
+      for number in 1...3 { try bench.company(number) }
+      _ = try await bench.reconcile(full: true)
+      #expect(bench.core.context.connector(.pms).abilities.canListChanges == listsChanges)
+      var place = PassPlace()
+      try await bench.atTheEnd(&place)
+      for number in 0...place.newest { place.seen.insert(number) }
+      let partner = try #require(bench.pms.system.customers.first?["id"]?.identifier)
+      try bench.pms.update(partner, ["notes": "meanwhile"], silent: true)
+      try await bench.store.setValue(place.text, for: WalkName.place(.reconcile(full: true), .pms))
+      let progress = try await bench.reconcile(full: true)
+      #expect(progress.state == .done && progress.pushed == 1, "\(progress)")
+      #expect(bench.invoiced.system.customers.contains { $0["notes"] == "meanwhile" })
+      #expect(try await bench.reconcile(full: true).changed == 0)
+    }
+  }
+
+  @Test("a pass that was broken off long ago begins anew, and misses nothing that was deleted since")
+  func oldPlace() async throws {
+    try await WalkBench.with { bench in
+      for number in 1...3 { try bench.company(number) }
+      _ = try await bench.reconcile(full: true)
+      var place = PassPlace()
+      try await bench.atTheEnd(&place)
+      for number in 0...place.newest { place.seen.insert(number) }
+      place.keptAt = bench.core.context.clock.now.adding(.seconds(-301))
+      let partner = try #require(bench.pms.system.customers.first?["id"]?.identifier)
+      try bench.pms.delete(partner, silent: true)
+      try await bench.store.setValue(place.text, for: WalkName.place(.reconcile(full: true), .pms))
+      let progress = try await bench.reconcile(full: true)
+      #expect(progress.state == .done && progress.missing == 1, "\(progress)")
+    }
+  }
+
   @Test("a listing that comes back empty deletes nothing")
   func emptyListing() async throws {
     try await WalkBench.with { bench in
@@ -114,9 +152,7 @@ import Testing
       _ = try await bench.reconcile(full: true)
       // No row is seen, as if every page had been empty.
       var place = PassPlace()
-      place.newest = try await bench.store.newestNumber()
-      place.cursor = .init(text: #"{"target":"/customers?page=9&per_page=100","remembered":"","steps":0,"patience":0}"#)
-      place.mapping = FlowDigests(bench.core.context.mapping).text
+      try await bench.atTheEnd(&place)
       try await bench.store.setValue(place.text, for: WalkName.place(.reconcile(full: true), .pms))
       let before = bench.pushes
       let progress = try await bench.reconcile(full: true)

@@ -1,3 +1,4 @@
+import Connectors
 import EventLoop
 import Foundation
 import HTTP
@@ -31,9 +32,10 @@ final class WalkBench: Sendable {
     work = Task { await core.engine.run(walksBySchedule: false) }
   }
 
-  static func configuration(_ sandbox: RunningSandbox, _ directory: String, _ extra: String = "") throws
-    -> Configuration
-  {
+  /// - Parameter entity: Settings of the PMS's entity.
+  static func configuration(
+    _ sandbox: RunningSandbox, _ directory: String, _ extra: String = "", entity: String = ""
+  ) throws -> Configuration {
     let text = """
       store: sqlite:store.db
       mapping: mapping.yaml
@@ -46,6 +48,7 @@ final class WalkBench: Sendable {
         url: \(sandbox.pms.url)
         auth: { type: bearer, token: sandbox-token }
         callback: { signature: { scheme: standard-webhooks, secrets: ["whsec_c2FuZGJveC1jYWxsYmFjay1zZWNyZXQ="] } }
+        entities: { customer: { \(entity) } }
       confirm: 50ms
       retry: { first: 20ms, most: 100ms }
       breaker: { probe: 100ms }
@@ -58,11 +61,11 @@ final class WalkBench: Sendable {
   }
 
   /// Opens the store in `directory` and sets the engine to work.
-  static func open(_ sandbox: RunningSandbox, in directory: String, mapping text: String = AdminBench.mapping) throws
-    -> WalkBench
-  {
+  static func open(
+    _ sandbox: RunningSandbox, in directory: String, mapping text: String = AdminBench.mapping, entity: String = ""
+  ) throws -> WalkBench {
     try text.write(toFile: directory + "/mapping.yaml", atomically: true, encoding: .utf8)
-    let configuration = try configuration(sandbox, directory)
+    let configuration = try configuration(sandbox, directory, entity: entity)
     let mapping = try #require(MappingLoader.load(configuration.mapping).0)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     return WalkBench(
@@ -93,13 +96,14 @@ final class WalkBench: Sendable {
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  static func with(customers: Int = 0, mapping: String = AdminBench.mapping, _ body: (WalkBench) async throws -> Void)
-    async throws
-  {
+  static func with(
+    customers: Int = 0, mapping: String = AdminBench.mapping, entity: String = "",
+    _ body: (WalkBench) async throws -> Void
+  ) async throws {
     var options = SandboxOptions()
     options.customers = customers
     let sandbox = try await Sandbox.start(options)
-    let bench = try open(sandbox, in: try AdminBench.directory(), mapping: mapping)
+    let bench = try open(sandbox, in: try AdminBench.directory(), mapping: mapping, entity: entity)
     do {
       try await body(bench)
       await bench.stop()
@@ -130,6 +134,15 @@ final class WalkBench: Sendable {
   func company(_ number: Int, _ name: String? = nil) throws -> JSONValue {
     try invoiced.create(
       ["name": .string(name ?? "Company \(number)"), "number": .string("C-\(number)"), "type": "company"], silent: true)
+  }
+
+  /// Makes `place` that of a pass that was broken off just now, before a last page that is empty.
+  func atTheEnd(_ place: inout PassPlace) async throws {
+    place.newest = try await store.newestNumber()
+    place.cursor = .init(text: #"{"target":"/customers?page=9&per_page=100","remembered":"","steps":0,"patience":0}"#)
+    place.mapping = FlowDigests(core.context.mapping).text
+    place.keptAt = core.context.clock.now
+    place.began = core.context.clock.now
   }
 
   /// What the sandbox's page does.
