@@ -53,7 +53,7 @@ final class Day: Sendable {
   private let box = NetworkBox()
   private let state = Mutex(State())
 
-  init(_ scenario: Scenario, _ settings: SimulatedSettings, isRecording: Bool) throws(StoreError) {
+  init(_ scenario: Scenario, _ settings: SimulatedSettings, store: SQLiteStore, isRecording: Bool) {
     self.scenario = scenario
     self.settings = settings
     let root = SeededGenerator(seed: scenario.seed).stream(1000)
@@ -61,7 +61,7 @@ final class Day: Sendable {
     timeline = Timeline(start: Self.start, generator: root.stream(1))
     trace = Trace(timeline: timeline, isRecording: isRecording)
     executor = StepExecutor(generator: root.stream(2))
-    store = try SQLiteStore(inMemory: { _ in })
+    self.store = store
     var invoiced = InvoicedOptions()
     invoiced.webhookURL = "http://service.simulation/webhooks/invoiced"
     invoiced.clockSkew = scenario.surroundings.skews[.invoiced] ?? 0

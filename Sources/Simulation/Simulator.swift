@@ -1,7 +1,9 @@
 import Documents
 import Mapping
 import Service
+import Store
 import Sync
+import Synchronization
 
 /// What all the days of a simulation share: the service's configuration, and how its endpoints tell events.
 struct SimulatedSettings: Sendable {
@@ -61,6 +63,7 @@ public struct Simulator: Sendable {
 
   private let maker: ScenarioMaker
   private let settings: SimulatedSettings
+  private let stores = StorePool()
 
   /// - Parameter variesPolicies: Each day has policies of its own, in place of the mapping's.
   public init(mapping: Mapping, variesPolicies: Bool) throws(SimulationError) {
@@ -78,8 +81,11 @@ public struct Simulator: Sendable {
 
   func run(_ scenario: Scenario, isRecording: Bool = false) -> Outcome {
     do {
-      let day = try Day(scenario, settings, isRecording: isRecording)
+      let store = try stores.take()
+      let day = Day(scenario, settings, store: store, isRecording: isRecording)
       let violation = day.run()
+      // Of a day that was broken off, work is left that may still hold the store.
+      if violation == nil { stores.giveBack(store) }
       return Outcome(
         seed: scenario.seed, violation: violation, hash: day.trace.hash, passed: day.passed, steps: day.steps,
         lines: day.transcript())
@@ -89,6 +95,18 @@ public struct Simulator: Sendable {
         hash: 0, passed: 0, steps: 0, lines: [])
     }
   }
+}
+
+/// Stores that days have been through, for the next ones.
+private final class StorePool: Sendable {
+  private let free = Mutex<[SQLiteStore]>([])
+
+  func take() throws(StoreError) -> SQLiteStore {
+    guard let old = free.withLock({ $0.popLast() }) else { return try SQLiteStore(inMemory: { _ in }) }
+    return try SQLiteStore(emptying: old)
+  }
+
+  func giveBack(_ store: SQLiteStore) { free.withLock { $0.append(store) } }
 }
 
 extension Day {

@@ -37,6 +37,32 @@ struct SQLiteStoreTests {
     #expect(permissions == 0o600)
   }
 
+  @Test("in memory is as good as new when it has been emptied, and one in a file can't be")
+  func emptied() async throws {
+    func link() -> Link { Link(flow: "guests", invoiced: RecordID("1"), pms: RecordID("p1"), createdAt: at(1)) }
+    let claims = [Push.Claim(flow: "guests", key: "number", value: "1")]
+    let old = try SQLiteStore(inMemory: { _ in })
+    let first = try await old.append(newEvent("a"))
+    _ = try await old.commit { changes in
+      changes.links = [link()]
+      changes.pushes = [newPush(.create, target: nil, claims: claims)]
+      changes.holds = [newHold()]
+      changes.history = [newHistory(at: 1)]
+    }
+    try await old.setValue("1", for: "name")
+    let store = try SQLiteStore(emptying: old)
+    #expect(try await store.history(ListQuery()).items.isEmpty)
+    #expect(try await store.hold(1) == nil)
+    #expect(try await store.activeLinks(in: "guests") == 0)
+    #expect(try await store.value("name") == nil)
+    #expect(try await store.creates(claiming: claims, sources: []).isEmpty)
+    #expect(try await store.append(newEvent("a")) == first)
+    #expect(try await store.commit { $0.links = [link()] }.link == 1)
+    let inFile = try SQLiteStore(path: bench.path + ".file", inline: true)
+    #expect(throws: StoreError.self) { try SQLiteStore(emptying: inFile) }
+    await inFile.close()
+  }
+
   // A child process has its parent's open files until it runs its own program.
   @Test("is free when it is closed, though a child process still has its lock file open")
   func lockOfChild() async throws {

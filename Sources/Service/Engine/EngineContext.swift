@@ -22,13 +22,26 @@ final class EngineContext: Sendable {
 
   /// What is exchanged as one when the configuration is read anew; work in hand ends with what it began with.
   struct InForce: Sendable {
-    var mapping: Mapping
-    var connectors: [Side: any Connector]
-    var reader: EventReader
-    var settings: EngineSettings
+    let mapping: Mapping
+    let digests: FlowDigests
+    let connectors: [Side: any Connector]
+    let reader: EventReader
+    let settings: EngineSettings
+
+    init(
+      mapping: Mapping, connectors: [Side: any Connector], reader: EventReader, settings: EngineSettings
+    ) {
+      self.mapping = mapping
+      digests = FlowDigests(mapping)
+      self.connectors = connectors
+      self.reader = reader
+      self.settings = settings
+    }
   }
 
   var mapping: Mapping { current.withLock { $0.mapping } }
+  /// What its flows say.
+  var digests: FlowDigests { current.withLock { $0.digests } }
   var reader: EventReader { current.withLock { $0.reader } }
   var settings: EngineSettings { current.withLock { $0.settings } }
 

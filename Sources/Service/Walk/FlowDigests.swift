@@ -1,3 +1,4 @@
+import Documents
 import JSON
 import Mapping
 import Signatures
@@ -10,11 +11,10 @@ struct FlowDigests: Sendable, Hashable {
   init(_ mapping: Mapping) {
     for flow in mapping.flows {
       var flow = flow
-      flow.position = nil
       flow.title = nil
       flow.unmapped = []
-      for index in flow.properties.indices { flow.properties[index].position = nil }
-      digests[flow.name] = Hex.encode(Array(Digest.sha256(Array(String(describing: flow).utf8)).prefix(12)))
+      let text = MappingDocument.write(Mapping(flows: [flow]))
+      digests[flow.name] = Hex.encode(Array(Digest.sha256(Array(text.utf8)).prefix(12)))
     }
   }
 

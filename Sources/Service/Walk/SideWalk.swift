@@ -50,7 +50,7 @@ struct SideWalk: Sendable {
   /// Walks all records; a pass that was broken off just now goes on where it stopped.
   func everything() async throws(WalkError) {
     let name = WalkName.place(run.request, side)
-    let mapping = FlowDigests(context.mapping).text
+    let mapping = context.digests.text
     var place = try await value(name).flatMap { PassPlace(text: $0) } ?? PassPlace()
     let wasBegun = place.cursor != nil && place.mapping == mapping && isRecent(place)
     if !wasBegun { place = try await fresh(mapping) }

@@ -102,7 +102,7 @@ public final class Walks: Sendable {
     guard let text = try await context.store.value(WalkName.flows), let earlier = FlowDigests(text: text) else {
       return []
     }
-    return FlowDigests(context.mapping).changes(since: earlier)
+    return context.digests.changes(since: earlier)
   }
 
   /// After a failure sooner than `every`, with growing pauses.
@@ -199,7 +199,7 @@ public final class Walks: Sendable {
     do throws(StoreError) {
       try await context.store.setValue("\(time.milliseconds)", for: WalkName.reconciled)
       guard run.request.isFull else { return }
-      try await context.store.setValue(FlowDigests(context.mapping).text, for: WalkName.flows)
+      try await context.store.setValue(context.digests.text, for: WalkName.flows)
       try await context.store.setValue("\(time.milliseconds)", for: WalkName.full)
     } catch {
       context.logger.error("the end of a reconcile could not be kept", metadata: [LogKey.error: "\(error)"])

@@ -19,6 +19,19 @@ enum Schema {
     }
   }
 
+  /// Deletes all that a store holds, as if it had just been made.
+  static func empty(_ db: Database) throws {
+    let tables = try db.all(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'sqlite_sequence') ORDER BY name"
+    ) { $0.text(0) ?? "" }
+    try db.inTransaction(.immediate) {
+      for table in tables { try db.run("DELETE FROM \(table)") }
+      try db.run("DELETE FROM meta WHERE name <> 'hash key'")
+      try db.run("DELETE FROM sqlite_sequence")
+      return .commit
+    }
+  }
+
   private static let steps = [first]
 
   // Numbers for what indexes and counts depend on: an event's state below 3 is pending (EventState.code), a link's
