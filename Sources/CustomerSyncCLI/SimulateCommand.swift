@@ -23,15 +23,15 @@ struct Simulate: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The mapping; the one that is shipped where none is given.", valueName: "file"))
   var mapping: String?
 
-  @Option(help: ArgumentHelp("How many days, from seed 1 on.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many days (default: 200).", valueName: "n"))
   var seeds: Int?
 
-  @Option(help: ArgumentHelp("One day: the one of this seed.", valueName: "n"))
+  @Option(help: ArgumentHelp("The first day's seed (default: 1); without --seeds, that day alone.", valueName: "n"))
   var seed: UInt64?
 
   func validate() throws {
-    if seeds != nil, seed != nil { throw ValidationError("Give one of --seeds N and --seed N.") }
     if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1.") }
+    if let seed, seed > UInt64(Int.max) { throw ValidationError("--seed: at most \(Int.max).") }
   }
 
   func run() async throws {
@@ -39,7 +39,7 @@ struct Simulate: AsyncParsableCommand {
     let simulator = try CommandFailure.reporting { () throws(SimulationError) in
       try Simulator(mapping: chosen, variesPolicies: mapping == nil)
     }
-    let (first, count) = seed.map { ($0, 1) } ?? (1, seeds ?? 200)
+    let (first, count) = (seed ?? 1, seeds ?? (seed == nil ? 200 : 1))
     let progress = SimulationProgress(total: count)
     let start = ContinuousClock.now
     let campaign = await Campaign(simulator).run(from: first, count: count) { progress.finished($0) }

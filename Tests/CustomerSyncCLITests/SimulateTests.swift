@@ -32,6 +32,8 @@ import Testing
     try program.write("flows: 7\n", to: "bad.yaml")
     #expect(try program.run(["simulate", "--mapping", "good.yaml", "--seed", "3"]).status == 0)
     #expect(try program.run(["simulate", "--mapping", "bad.yaml"]).status == 78)
-    #expect(try program.run(["simulate", "--seed", "3", "--seeds", "4"]).status == 64)
+    #expect(try program.run(["simulate", "--seeds", "0"]).status == 64)
+    let several = try program.run(["simulate", "--mapping", "good.yaml", "--seed", "3", "--seeds", "2"])
+    #expect(several.output.hasPrefix("2 seeds converged ("))
   }
 }
