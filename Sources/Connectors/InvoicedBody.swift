@@ -58,6 +58,9 @@ enum InvoicedBody {
     let entries = changes.filter { $0.path.components.first == metadata }
     guard !entries.isEmpty else { return body }
     var map = whole(fresh["metadata"])
+    #if SABOTAGE
+      if Sabotage.breaks(.replacesMetadata) { map = JSONObject() }
+    #endif
     for entry in entries {
       switch (entry.path.components.count, entry.path.components.last) {
       case (1, _): map = texts(entry.value).object ?? JSONObject()

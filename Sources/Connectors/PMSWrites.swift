@@ -23,6 +23,9 @@ extension PMSConnector {
     let replaces = entity.update.method == .put
     var before: Observation?
     // What was seen without an ETag (a listing's row, a callback's record) may be overtaken by now.
+    #if SABOTAGE
+      let givesETags = givesETags && !Sabotage.breaks(.writesOnStaleReads)
+    #endif
     if replaces || (base.etag == nil && givesETags) {
       switch try await fetch(base.key.id) {
       case .gone(let status): throw .refused(side, status: status, message: "", property: nil, retryAfter: nil)
@@ -50,6 +53,9 @@ extension PMSConnector {
   ) async throws(ConnectorError) -> HTTPResponse {
     var headers: HTTPHeaders = ["Content-Type": call.contentType]
     if let name = entity.idempotencyHeader { headers[name] = IdempotencyKey.valid(key) }
+    #if SABOTAGE
+      let etag = Sabotage.breaks(.writesOnStaleReads) ? nil : etag
+    #endif
     if entity.etag, let etag { headers["If-Match"] = etag }
     let body = entity.envelope.map { .object(JSONObject([(key: $0, value: record)])) } ?? record
     return try await client.send(call.method.rawValue, target, headers: headers, body: body.serialized)

@@ -5,6 +5,9 @@ extension PropertyPair {
   /// case or Unicode compatibility folded, rounded to fewer digits, or with its end cut off (rule 9). Both are raw
   /// values of `side`. Only for answers to our own pushes.
   public func isNear(sent: JSONValue?, answered: JSONValue?, on side: Side) -> Bool {
+    #if SABOTAGE
+      if Sabotage.breaks(.writesNormalisedValuesBack) { return false }
+    #endif
     guard let sent = try? endMeaning(sent, on: side), let answered = try? endMeaning(answered, on: side) else {
       return false
     }

@@ -120,11 +120,15 @@ public struct FailedDay: Sendable {
       let thread = Thread {
         let whole = simulator.scenario(seed)
         guard let violation = simulator.run(whole).violation else { return continuation.resume(returning: nil) }
-        var shrinker = Shrinker { simulator.run($0) }
-        let short = shrinker.shrink(whole, breaking: violation.invariant)
-        let outcome = simulator.run(short, isRecording: true)
-        continuation.resume(
-          returning: FailedDay(seed: seed, violation: outcome.violation ?? violation, lines: outcome.lines))
+        #if SABOTAGE
+          return continuation.resume(returning: FailedDay(seed: seed, violation: violation, lines: []))
+        #else
+          var shrinker = Shrinker { simulator.run($0) }
+          let short = shrinker.shrink(whole, breaking: violation.invariant)
+          let outcome = simulator.run(short, isRecording: true)
+          continuation.resume(
+            returning: FailedDay(seed: seed, violation: outcome.violation ?? violation, lines: outcome.lines))
+        #endif
       }
       thread.stackSize = 16 << 20
       thread.start()

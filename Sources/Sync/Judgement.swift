@@ -20,6 +20,9 @@ extension Judgement {
       return revives(candidate, state) ? .fetch : .stale
     }
     guard let last = state.last else { return candidate.source.isWhole ? .newest : .fetch }
+    #if SABOTAGE
+      if Sabotage.breaks(.believesOlderSnapshots) { return .newest }
+    #endif
     if let new = candidate.version, let old = last.version {
       // A listing may lag behind, and then shows no change that came after it.
       if new < old { return candidate.source == .listing ? .fetch : .stale }

@@ -80,6 +80,9 @@ public enum Planner {
 
   /// Where a record doesn't carry the other's id yet, it is written there.
   private static func references(_ input: PlanInput, on side: Side, into plan: inout Plan) {
+    #if SABOTAGE
+      if Sabotage.breaks(.forgetsReferences) { return }
+    #endif
     guard let path = input.flow.reference(on: side) else { return }
     let other = side == .invoiced ? input.pmsID : input.invoicedID
     let present = input.record(on: side)[path]

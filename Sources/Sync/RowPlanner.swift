@@ -41,6 +41,9 @@ struct RowPlanner {
       try push(from: side.other, rule: 12, why, into: &plan)
       return
     }
+    #if SABOTAGE
+      if Sabotage.breaks(.ignoresTheAgreedPair) { return try push(from: .invoiced, rule: 8, "", into: &plan) }
+    #endif
     switch (changed(.invoiced), changed(.pms)) {
     case (false, false):
       if agreed?.isBaseOnly == true || wasRedefined { try decideFirst(invoiced, pms, into: &plan) }
@@ -172,6 +175,9 @@ struct RowPlanner {
       if pms != nil { return (.pms, "and only the PMS's edit has a known time") }
       return (.invoiced, "and Invoiced's counts where the times aren't known")
     }
+    #if SABOTAGE
+      if Sabotage.breaks(.takesTheOlderEdit) { return (pms < invoiced ? .pms : .invoiced, "") }
+    #endif
     if pms > invoiced.adding(Planner.tie) { return (.pms, "the PMS later") }
     if invoiced > pms.adding(Planner.tie) { return (.invoiced, "Invoiced later") }
     return (.invoiced, "within two seconds of each other, where Invoiced wins")

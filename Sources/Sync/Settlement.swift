@@ -155,6 +155,9 @@ extension PropertyPair {
     let isPresent = now.map { same($0, property.sent, on: side) } ?? false
     var pair = AgreedPair(invoiced: nil, pms: nil, fingerprint: isPresent ? fingerprint : pathFingerprint + "-")
     pair[side] = target
+    #if SABOTAGE
+      if Sabotage.breaks(.agreesWhatWasSent) { pair[side] = property.sent }
+    #endif
     pair[side.other] = property.source
     return pair
   }

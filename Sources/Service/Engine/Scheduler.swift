@@ -1,3 +1,4 @@
+import JSON
 import Sync
 import Synchronization
 
@@ -136,7 +137,10 @@ final class Scheduler: Sendable {
   }
 
   private func hold(_ key: RecordKey, orWaitWith waiter: RecordKey) -> Bool {
-    state.withLock { state in
+    #if SABOTAGE
+      if Sabotage.breaks(.sharesRecords) { return true }
+    #endif
+    return state.withLock { state in
       if state.held.insert(key).inserted { return true }
       state.waiting[key, default: []].append(waiter)
       return false
@@ -156,6 +160,9 @@ final class Scheduler: Sendable {
   private func next() -> RecordKey? {
     state.withLock { state in
       while !state.isStopped, state.running < limit, let key = state.dequeue() {
+        #if SABOTAGE
+          if Sabotage.breaks(.sharesRecords) { state.running += 1; return key }
+        #endif
         if state.held.insert(key).inserted {
           state.running += 1
           return key

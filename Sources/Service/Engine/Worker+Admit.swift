@@ -48,6 +48,9 @@ extension Worker {
   private func waitForCreates(_ claims: [Push.Claim], _ state: RecordState, _ work: inout Work)
     async throws(Interruption)
   {
+    #if SABOTAGE
+      if Sabotage.breaks(.letsEchoesIn) { return }
+    #endif
     let blocking: [Push]
     do throws(StoreError) {
       let claiming = try await context.store.creates(claiming: claims, sources: [])
@@ -66,6 +69,9 @@ extension Worker {
 
   /// Links the record with its one candidate, or parks it; false when there is none.
   func match(_ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption) -> Bool {
+    #if SABOTAGE
+      if Sabotage.breaks(.createsWithoutMatching) { return false }
+    #endif
     var found = try await byReference(seen, flow, &work)
     var admission = Planner.admit(work.key, candidates: found)
     for key in flow.match where admission == nil {

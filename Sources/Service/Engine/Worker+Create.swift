@@ -115,7 +115,18 @@ extension Worker {
         push, because: "\(work.key) may have been created on \(push.side.title) by flow \(push.flow), which is no more",
         &work)
     }
-    let due = push.sentAt.adding(context.settings.confirm)
+    #if SABOTAGE
+      if Sabotage.breaks(.repeatsCreatesBlindly) {
+        work.changes.settledPushes.append(push.id)
+        work.pushes.removeAll { $0.id == push.id }
+        try await commit(&work)
+        return false
+      }
+      let wait = Sabotage.breaks(.looksCreatesUpAtOnce) ? Duration.zero : context.settings.confirm
+    #else
+      let wait = context.settings.confirm
+    #endif
+    let due = push.sentAt.adding(wait)
     if now < due { throw .later(due, reason: "whether the record was created is looked up") }
     var sawSearch = false
     for search in lookups(push, seen, flow) {

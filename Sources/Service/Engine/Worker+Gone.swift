@@ -26,8 +26,13 @@ extension Worker {
       work.changes.followUps.append(.look(at: survivor, now: now, context.random))
       return
     }
+    #if SABOTAGE
+      let policy: DeletePolicy = Sabotage.breaks(.passesEveryDeleteOn) ? .propagate : flow.deletePolicy(deletedOn: side)
+    #else
+      let policy = flow.deletePolicy(deletedOn: side)
+    #endif
     try await passOn(
-      side, by: flow.deletePolicy(deletedOn: side), because: "\(gone) is gone", link, flow, &work)
+      side, by: policy, because: "\(gone) is gone", link, flow, &work)
   }
 
   /// Does what `policy` says of a record that is gone on `side`.

@@ -55,6 +55,9 @@ public final class Intake: Sendable {
       refuse(request, endpoint, error.reason, now, answer)
       return
     }
+    #if SABOTAGE
+      if Sabotage.breaks(.answersBeforeStoring) { return stored(event, .success(.accepted(id: 0)), answer) }
+    #endif
     store.append(event) { result in self.stored(event, result, answer) }
   }
 
