@@ -1,4 +1,5 @@
 import Connectors
+import EventLoop
 import HTTPServer
 import Logging
 import Mapping
@@ -53,7 +54,8 @@ public final class ServiceCore: Sendable {
     context = EngineContext(
       store: store, connectors: connections.connectors.mapValues { through($0, clock) },
       reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
-      settings: EngineSettings(configuration), clock: clock, random: random, metrics: metrics, logger: logger)
+      settings: EngineSettings(configuration), clock: clock, random: random, metrics: metrics, logger: logger,
+      executor: connections.loop.tasks)
     engine = Engine(context: context)
   }
 
