@@ -50,15 +50,24 @@ extension JSONValue {
   /// Without the addresses that hold a token (rule 24), wherever they stand.
   var withoutInvoicedTokens: JSONValue {
     switch self {
-    case .array(let items): .array(items.map(\.withoutInvoicedTokens))
-    case .object(let object):
-      .object(
-        JSONObject(
-          object.members.filter { !Self.tokenMembers.contains($0.key) }
-            .map { (key: $0.key, value: $0.value.withoutInvoicedTokens) } as [JSONObject.Member]))
-    case .null, .bool, .number, .string: self
+    case .array(let items): return .array(items.map(\.withoutInvoicedTokens))
+    case .object(var object):
+      for key in Self.tokenMembers { object[key] = nil }
+      // By index: most values are none of them, and are not copied.
+      for index in object.members.indices where object.members[index].value.isContainer {
+        object[at: index] = object[at: index].withoutInvoicedTokens
+      }
+      return .object(object)
+    case .null, .bool, .number, .string: return self
     }
   }
 
-  private static let tokenMembers: Set<String> = ["statement_url", "statement_pdf_url", "sign_up_url"]
+  private var isContainer: Bool {
+    switch self {
+    case .array, .object: true
+    case .null, .bool, .number, .string: false
+    }
+  }
+
+  private static let tokenMembers = ["statement_url", "statement_pdf_url", "sign_up_url"]
 }

@@ -31,6 +31,12 @@ public struct JSONObject: Sendable {
     }
   }
 
+  /// The value of the member at that place in `members`.
+  package subscript(at index: Int) -> JSONValue {
+    get { members[index].value }
+    set { members[index].value = newValue }
+  }
+
   /// The members by the bytes of their keys.
   public var sorted: [Member] {
     Self.isAscending(members) ? members : members.sorted { $0.key.precedes($1.key) }
@@ -46,6 +52,9 @@ public struct JSONObject: Sendable {
     }
     return nil
   }
+
+  /// Of members that are known to have no key twice.
+  init(unrepeated members: [Member]) { self.members = members }
 
   /// Strictly, so that no key is repeated. Many senders sort their keys, and then this is all the work there is.
   private static func isAscending(_ members: [Member]) -> Bool {
@@ -85,6 +94,13 @@ extension JSONObject: Hashable {
   /// Whatever the order of the members.
   public static func == (a: JSONObject, b: JSONObject) -> Bool {
     guard a.count == b.count else { return false }
+    // One record is mostly written in one order.
+    var index = 0
+    while index < a.members.count, a.members[index].key.isIdentical(to: b.members[index].key) {
+      if a.members[index].value != b.members[index].value { return false }
+      index += 1
+    }
+    if index == a.members.count { return true }
     return zip(a.sorted, b.sorted).allSatisfy { $0.key.isIdentical(to: $1.key) && $0.value == $1.value }
   }
 
@@ -102,15 +118,14 @@ extension JSONObject: Hashable {
 
 /// Swift compares strings by canonical equivalence; JSON's keys, ids and secrets are compared as bytes.
 extension String {
-  func isIdentical(to other: String) -> Bool { utf8.count == other.utf8.count && order(other) == 0 }
+  package func isIdentical(to other: String) -> Bool { utf8.count == other.utf8.count && order(other) == 0 }
 
-  func precedes(_ other: String) -> Bool { order(other) < 0 }
+  package func precedes(_ other: String) -> Bool { order(other) < 0 }
 
   /// Below 0 when `other` follows, 0 when it has the same bytes.
   private func order(_ other: String) -> Int {
-    var (a, b) = (self, other)
-    return a.withUTF8 { a in
-      b.withUTF8 { b in
+    withBytes { a in
+      other.withBytes { b in
         let count = min(a.count, b.count)
         let order = count == 0 ? 0 : Int(memcmp(a.baseAddress!, b.baseAddress!, count))
         return order == 0 ? a.count - b.count : order
@@ -118,9 +133,16 @@ extension String {
     }
   }
 
-  func hashBytes(into hasher: inout Hasher) {
+  /// Without the copy that `withUTF8` asks for, since keys are compared all the time.
+  @inline(__always)
+  func withBytes<T>(_ body: (UnsafeBufferPointer<UInt8>) -> T) -> T {
+    if let result = utf8.withContiguousStorageIfAvailable(body) { return result }
     var copy = self
-    copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    return copy.withUTF8(body)
+  }
+
+  func hashBytes(into hasher: inout Hasher) {
+    withBytes { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     hasher.combine(0xFF as UInt8)
   }
 }

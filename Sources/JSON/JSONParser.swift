@@ -63,6 +63,7 @@ struct JSONParser {
       cursor.position += 1
       return items
     }
+    items.reserveCapacity(4)
     while true {
       items.append(try value(depth: depth))
       cursor.skipSpace()
@@ -80,15 +81,23 @@ struct JSONParser {
     guard depth <= JSONValue.maximumDepth else { throw cursor.fail(.tooDeep) }
     cursor.position += 1
     var members: [JSONObject.Member] = []
+    var last = 0..<0
+    var isAscending = true
     cursor.skipSpace()
     if try cursor.peek() == UInt8(ascii: "}") {
       cursor.position += 1
       return JSONObject()
     }
+    members.reserveCapacity(8)
     while true {
       cursor.skipSpace()
       guard try cursor.peek() == UInt8(ascii: "\"") else { throw cursor.fail(.unexpectedByte) }
+      let start = cursor.position
       let key = try string()
+      // Told by the bytes as they stand here: an escape leaves it open.
+      let written = start + 1..<cursor.position - 1
+      isAscending = isAscending && written.count == key.utf8.count && precedes(last, written)
+      last = written
       try cursor.colon()
       members.append((key, try value(depth: depth)))
       cursor.skipSpace()
@@ -96,10 +105,22 @@ struct JSONParser {
       case UInt8(ascii: ","): cursor.position += 1
       case UInt8(ascii: "}"):
         cursor.position += 1
-        return JSONObject(members)
+        return isAscending ? JSONObject(unrepeated: members) : JSONObject(members)
       default: throw cursor.fail(.unexpectedByte)
       }
     }
+  }
+
+  /// Strictly; the first key of an object comes after nothing, and an empty one is left open.
+  @inline(__always)
+  private func precedes(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
+    var (x, y) = (a.lowerBound, b.lowerBound)
+    while x < a.upperBound, y < b.upperBound {
+      if cursor.bytes[x] != cursor.bytes[y] { return cursor.bytes[x] < cursor.bytes[y] }
+      x += 1
+      y += 1
+    }
+    return a.count < b.count
   }
 
   private mutating func string() throws(JSONError) -> String {

@@ -2,6 +2,7 @@ extension JSONValue {
   /// The compact JSON text, UTF-8; members in their order, numbers as they were written.
   public var serialized: [UInt8] {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(256)
     write(to: &bytes)
     return bytes
   }
@@ -50,7 +51,7 @@ extension JSONValue {
     switch self {
     case .null: bytes.append(contentsOf: "null".utf8)
     case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
-    case .number(let number): bytes.append(contentsOf: number.text.utf8)
+    case .number(let number): number.text.withBytes { bytes.append(contentsOf: $0) }
     case .string(let text): Self.write(text, to: &bytes)
     case .array(let items):
       bytes.append(UInt8(ascii: "["))
@@ -72,18 +73,17 @@ extension JSONValue {
   }
 
   private static func write(_ text: String, to bytes: inout [UInt8]) {
-    var copy = text
     bytes.append(UInt8(ascii: "\""))
-    copy.withUTF8 { content in
-      if content.allSatisfy({ !needsEscape($0) }) {
-        bytes.append(contentsOf: content)
-      } else {
-        for byte in content { append(byte, to: &bytes) }
-      }
+    text.withBytes { content in
+      var plain = 0
+      while plain < content.count, !needsEscape(content[plain]) { plain += 1 }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[..<plain]))
+      for byte in content[plain...] { append(byte, to: &bytes) }
     }
     bytes.append(UInt8(ascii: "\""))
   }
 
+  @inline(__always)
   private static func needsEscape(_ byte: UInt8) -> Bool {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }

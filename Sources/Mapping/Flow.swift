@@ -184,5 +184,5 @@ public struct Mapping: Sendable, Hashable {
 
   public init(flows: [Flow]) { self.flows = flows }
 
-  public func flow(named name: String) -> Flow? { flows.first { $0.name.utf8.elementsEqual(name.utf8) } }
+  public func flow(named name: String) -> Flow? { flows.first { $0.name.isIdentical(to: name) } }
 }

@@ -20,7 +20,7 @@ extension Mapping {
   /// there says nothing of a record, unless the link is its own or no other one fits.
   public func flow(fitting record: JSONValue, on side: Side, linkedIn current: String) -> Flow? {
     let fitting = flows.filter { $0.covers(record, on: side) }
-    return fitting.first { !$0.side(side).conditions.isEmpty || $0.name.utf8.elementsEqual(current.utf8) }
+    return fitting.first { !$0.side(side).conditions.isEmpty || $0.name.isIdentical(to: current) }
       ?? fitting.first
   }
 }

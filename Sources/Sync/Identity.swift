@@ -7,8 +7,8 @@ public struct RecordID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   public init(_ text: String) { self.text = text }
 
-  public static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-  public static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+  public static func == (a: Self, b: Self) -> Bool { a.text.isIdentical(to: b.text) }
+  public static func < (a: Self, b: Self) -> Bool { a.text.precedes(b.text) }
   public func hash(into hasher: inout Hasher) {
     var text = text
     text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }

@@ -207,7 +207,7 @@ private struct Written {
   private func isSame(_ a: JSONValue?, _ b: JSONValue?, _ side: Side) -> Bool {
     if row.same(a, b, on: side) { return true }
     guard let a = a?.identifier, let b = b?.identifier else { return false }
-    return a.utf8.elementsEqual(b.utf8)
+    return a.isIdentical(to: b)
   }
 
   /// The value that the write fell on, and whether the event is our write's own.

@@ -75,7 +75,7 @@ public enum Planner {
     if a == b || a.isBlank && b.isBlank { return true }
     // Metadata is read back as text, whatever it was written as.
     guard let a = a.identifier, let b = b.identifier else { return false }
-    return a.utf8.elementsEqual(b.utf8)
+    return a.isIdentical(to: b)
   }
 
   /// Where a record doesn't carry the other's id yet, it is written there.
