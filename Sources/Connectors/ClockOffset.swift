@@ -4,6 +4,14 @@ import Sync
 struct ClockOffset: Sendable {
   /// Milliseconds between which the offset must lie.
   private var bounds: ClosedRange<Int64>?
+  /// Many answers come within one second.
+  private var last: (text: String, date: Int64?)?
+
+  /// `text` is the answer's `Date`; one that can't be read says nothing.
+  mutating func note(_ text: String, sent: Timestamp, received: Timestamp) {
+    if last?.text != text { last = (text, HTTPDate.seconds(text)) }
+    if let date = last?.date { note(date: date, sent: sent, received: received) }
+  }
 
   /// `date` is a whole second of the side's clock, at some time between `sent` and `received` on ours.
   mutating func note(date: Int64, sent: Timestamp, received: Timestamp) {

@@ -48,6 +48,10 @@ enum VersionForm: Sendable, Hashable {
 
   private static func version(_ seconds: ExactDecimal?) -> Version? {
     guard let seconds else { return nil }
+    if let whole = seconds.int64 {
+      let (nanoseconds, isBeyond) = whole.multipliedReportingOverflow(by: 1_000_000_000)
+      return isBeyond ? nil : Version(nanoseconds: nanoseconds)
+    }
     // Nanoseconds are the seconds' first nine decimals: what is finer is dropped.
     let rounded = seconds.rounded(toScale: 9).description
     let parts = rounded.split(separator: ".", omittingEmptySubsequences: false)

@@ -100,9 +100,9 @@ final class SideClient: Sendable {
       throw ConnectorError(error, side)
     }
     // An answer out of a cache tells an old time.
-    if response.headers["Age"] == nil, let date = response.headers["Date"].flatMap(HTTPDate.seconds) {
+    if response.headers["Age"] == nil, let date = response.headers["Date"] {
       let received = now()
-      clock.withLock { $0.note(date: date, sent: sent, received: received) }
+      clock.withLock { $0.note(date, sent: sent, received: received) }
     }
     return response
   }

@@ -52,6 +52,8 @@ struct Work {
   var lookedUp: Push?
   /// A create that the side says is there already.
   var collision: ConnectorError?
+  /// Events' bodies that were read, by the events' numbers.
+  private var bodies: [Int64: JSONValue] = [:]
   /// How the events end when nothing else is said.
   var outcome: (state: EventState, reason: String?) = (.done, nil)
 
@@ -73,6 +75,17 @@ struct Work {
   func state(of key: RecordKey, now: Timestamp) -> RecordState {
     records[key] ?? RecordState(key: key, firstSeenAt: now)
   }
+
+  /// Nil for a body that is empty or no JSON.
+  mutating func body(of event: StoredEvent) -> JSONValue? {
+    if let known = bodies[event.id] { return known }
+    guard !event.event.body.isEmpty, let body = try? JSONValue(parsing: event.event.body) else { return nil }
+    // Of a record with a flood of events not all are kept.
+    if bodies.count < Self.mostBodies { bodies[event.id] = body }
+    return body
+  }
+
+  private static let mostBodies = 16
 
   mutating func set(_ state: RecordState) {
     records[state.key] = state

@@ -164,7 +164,7 @@ extension Worker {
   private func deleted(_ survivor: RecordKey, _ link: Link, _ work: inout Work) {
     var state = work.state(of: survivor, now: now)
     state.presence = .gone
-    state.goneAt = goneAt(state, nil)
+    state.goneAt = goneAt(state)
     state.doubtSince = nil
     // Where the side only marks it as deleted, it is what survives.
     state.apart = "it was deleted when \(link.key(on: survivor.side.other)) was"

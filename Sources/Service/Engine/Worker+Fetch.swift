@@ -34,7 +34,7 @@ extension Worker {
         try await doubt(&state, &work, "\(key) was answered with a version older than one seen before")
       }
       throw try await backInTime(seen, basis, &work)
-    } else if let deletion, !isOvertaken(by: seen, deletion) {
+    } else if let deletion, !isOvertaken(by: seen, deletion, &work) {
       try await doubt(&state, &work, "\(key) is said to be deleted and still answers")
     }
     accept(seen, &work)
@@ -64,7 +64,7 @@ extension Worker {
       if case .found(let seen) = again { return try await found(seen, deletion, &work) }
     }
     state.presence = .gone
-    state.goneAt = goneAt(state, deletion)
+    state.goneAt = goneAt(state, deletion.flatMap { observation(in: $0, of: key, &work)?.version })
     state.doubtSince = nil
     // What comes under its id later is another record. Invoiced's ids aren't used again, and a merge told late asks
     // whether a person had parted the two.
@@ -110,8 +110,8 @@ extension Worker {
     }
   }
 
-  private func isOvertaken(by seen: Observation, _ deletion: StoredEvent) -> Bool {
-    guard let version = seen.version, let snapshot = observation(in: deletion, of: seen.key)?.version else {
+  private func isOvertaken(by seen: Observation, _ deletion: StoredEvent, _ work: inout Work) -> Bool {
+    guard let version = seen.version, let snapshot = observation(in: deletion, of: seen.key, &work)?.version else {
       return false
     }
     return version > snapshot
@@ -124,8 +124,7 @@ extension Worker {
   }
 
   /// By the side's clock: nothing as old as what was seen last, or as the deletion's own snapshot, revives it.
-  func goneAt(_ state: RecordState, _ deletion: StoredEvent?) -> Timestamp {
-    let snapshot = deletion.flatMap { observation(in: $0, of: state.key)?.version }
+  func goneAt(_ state: RecordState, _ snapshot: Version? = nil) -> Timestamp {
     let newest = [state.last?.version, snapshot].compactMap(\.self).max()
     return newest?.timestamp ?? now.adding(context.connector(state.key.side).clockOffset ?? .zero)
   }

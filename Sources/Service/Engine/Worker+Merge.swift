@@ -71,7 +71,7 @@ extension Worker {
     var state = known ?? RecordState(key: merge.lost, firstSeenAt: now)
     guard state.presence != .gone else { return }
     state.presence = .gone
-    state.goneAt = [merge.at, goneAt(state, nil)].compactMap(\.self).max()
+    state.goneAt = [merge.at, goneAt(state)].compactMap(\.self).max()
     state.doubtSince = nil
     work.set(state)
     work.note(.merged, side: .invoiced, rule: 15, "\(merge.lost) was merged into \(merge.kept)", at: now)

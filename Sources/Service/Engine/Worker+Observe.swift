@@ -21,9 +21,9 @@ extension Worker {
       case .merged:
         mustFetch = true
         // It shows the survivor whole: one that is gone since was there.
-        if state.last == nil, taken == nil { taken = observation(in: event, of: key) }
+        if state.last == nil, taken == nil { taken = observation(in: event, of: key, &work) }
       case .created, .updated, .seen, .other:
-        guard let seen = observation(in: event, of: key) else {
+        guard let seen = observation(in: event, of: key, &work) else {
           mustFetch = true
           continue
         }
@@ -56,8 +56,8 @@ extension Worker {
   }
 
   /// What an event's body shows of the record it is about.
-  func observation(in event: StoredEvent, of key: RecordKey) -> Observation? {
-    guard !event.event.body.isEmpty, let body = try? JSONValue(parsing: event.event.body),
+  func observation(in event: StoredEvent, of key: RecordKey, _ work: inout Work) -> Observation? {
+    guard let body = work.body(of: event),
       let record = context.reader.record(in: body, side: key.side, origin: event.event.origin)
     else { return nil }
     let source: Observation.Source =

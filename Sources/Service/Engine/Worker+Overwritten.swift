@@ -10,7 +10,7 @@ extension Worker {
   func findOverwritten(_ work: inout Work) {
     guard var link = work.link, !link.writes.isEmpty, let flow = context.mapping.flow(named: link.flow) else { return }
     for event in work.events {
-      guard let key = event.key, link.key(on: key.side) == key, let shown = shown(event, key) else { continue }
+      guard let key = event.key, link.key(on: key.side) == key, let shown = shown(event, key, &work) else { continue }
       for edit in Planner.findOverwritten(in: shown, link: &link, flow: flow) {
         work.note(
           .observed, side: edit.side, property: edit.path.description, old: edit.value, new: edit.over.first ?? .null,
@@ -20,10 +20,10 @@ extension Worker {
     if link != work.link { work.set(link) }
   }
 
-  private func shown(_ event: StoredEvent, _ key: RecordKey) -> ShownByEvent? {
+  private func shown(_ event: StoredEvent, _ key: RecordKey, _ work: inout Work) -> ShownByEvent? {
     guard event.event.origin == .webhook || event.event.origin == .callback || event.event.origin == .replay,
       event.event.kind == .updated || event.event.kind == .created,
-      let body = try? JSONValue(parsing: event.event.body),
+      let body = work.body(of: event),
       let record = context.reader.record(in: body, side: key.side, origin: event.event.origin),
       let seen = context.connector(key.side).observation(of: record, source: .payload, at: event.event.receivedAt),
       seen.key == key
