@@ -49,15 +49,16 @@ extension StoredEvent {
 extension NewEvent {
   func insert(id: Int64, _ db: Database) throws {
     try db.run(
-      """
-      INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
-      """,
+      Self.insertion,
       [
         .int(id), .side(side), .exact(eventID), .exact(type), .text(kind.rawValue), .text(origin.rawValue),
         .id(record), .bytes(body), .time(receivedAt), .int(state.code), .time(state.isPending ? receivedAt : nil),
         .text(reason), .time(state.isFinished ? receivedAt : nil),
       ])
   }
+
+  private static let insertion =
+    "INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
 }
 
 extension EventOutcome {

@@ -21,13 +21,16 @@ extension HistoryEntry {
 
   func insert(_ db: Database) throws {
     try db.run(
-      "INSERT INTO history(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      Self.insertion,
       [
         .text(kind.rawValue), .text(flow), .id(invoicedID), .id(pmsID), .side(side), .text(property), .json(old),
         .json(new), .int(rule), .text(sentence), .time(at), .int(event), .json(source),
         .json(agreed?.kept),
       ])
   }
+
+  private static let insertion =
+    "INSERT INTO history(\(columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 }
 
 extension AgreedPair {

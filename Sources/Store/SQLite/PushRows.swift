@@ -43,7 +43,7 @@ extension Push {
     ]
     var number = id
     if id == 0 {
-      try db.run("INSERT INTO push(\(Self.columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+      try db.run(Self.insertion, values)
       number = db.lastInsertedRowID
     } else {
       values.append(.int(id))
@@ -64,6 +64,9 @@ extension Push {
     }
     return number
   }
+
+  private static let insertion =
+    "INSERT INTO push(\(columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
   private var propertiesJSON: JSONValue {
     .array(

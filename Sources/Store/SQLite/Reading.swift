@@ -5,21 +5,21 @@ import Sync
 /// What the engine asks while it works.
 extension Database {
   func unit(of key: RecordKey, pending: PendingIndex) throws -> UnitState {
-    let column = key.side == .invoiced ? "invoiced" : "pms"
     var unit = UnitState()
-    unit.link = try first(
-      "SELECT \(Link.columns) FROM link WHERE \(column) = ? AND state < 2", [.id(key.id)], Link.init)
+    unit.link = try first(key.side == .invoiced ? Self.invoicedLink : Self.pmsLink, [.id(key.id)], Link.init)
     // NULL equals nothing: of an unlinked record the other side finds no rows.
     let invoiced = SQLValue.id(unit.link?.invoiced ?? (key.side == .invoiced ? key.id : nil))
     let pms = SQLValue.id(unit.link?.pms ?? (key.side == .pms ? key.id : nil))
     for record in try all(Self.unitRecords, [invoiced, pms], RecordState.init) { unit.records[record.key] = record }
     unit.events = try pendingEvents(
       of: unit.link.map { link in Side.allCases.map { link.key(on: $0) } } ?? [key], pending: pending)
-    unit.pushes = try all(Self.unitPushes, [invoiced, pms, pms, invoiced], Push.init)
-    unit.holds = try all(Self.unitHolds, [invoiced, pms, .int(unit.link?.id)], Hold.init)
+    unit.pushes = Self.once(try all(Self.unitPushes, [invoiced, pms], Push.init), by: \.id)
+    unit.holds = Self.once(try all(Self.unitHolds, [invoiced, pms, .int(unit.link?.id)], Hold.init), by: \.id)
     return unit
   }
 
+  private static let invoicedLink = "SELECT \(Link.columns) FROM link WHERE invoiced = ? AND state < 2"
+  private static let pmsLink = "SELECT \(Link.columns) FROM link WHERE pms = ? AND state < 2"
   private static let unitRecords = """
     SELECT \(RecordState.columns) FROM record WHERE side = 0 AND id = ?
     UNION ALL SELECT \(RecordState.columns) FROM record WHERE side = 1 AND id = ?
@@ -28,25 +28,33 @@ extension Database {
   private func pendingEvents(of keys: [RecordKey], pending: PendingIndex) throws -> [StoredEvent] {
     var events: [StoredEvent] = []
     for id in try keys.flatMap({ try pending.candidates($0, self) }).sorted() {
-      let event = try first(
-        "SELECT \(StoredEvent.columns) FROM event WHERE id = ? AND state < 3", [.int(id)], StoredEvent.init)
+      let event = try first(Self.pendingEvent, [.int(id)], StoredEvent.init)
       if let event, let key = event.key, keys.contains(key) { events.append(event) }
       if events.count == UnitState.mostEvents { break }
     }
     return events
   }
 
+  private static let pendingEvent = "SELECT \(StoredEvent.columns) FROM event WHERE id = ? AND state < 3"
+  // Mostly there is nothing: then this is a few looks into indexes, where a sorted and distinct list takes tables.
   private static let unitPushes = """
-    SELECT \(Push.columns) FROM push WHERE id IN (
-      SELECT id FROM push WHERE side = 0 AND source = ? UNION ALL SELECT id FROM push WHERE side = 1 AND source = ?
-      UNION ALL SELECT id FROM push WHERE side = 0 AND target = ?
-      UNION ALL SELECT id FROM push WHERE side = 1 AND target = ?) ORDER BY id
+    SELECT \(Push.columns) FROM push WHERE side = 0 AND source = ?1
+    UNION ALL SELECT \(Push.columns) FROM push WHERE side = 1 AND source = ?2
+    UNION ALL SELECT \(Push.columns) FROM push WHERE side = 0 AND target = ?2
+    UNION ALL SELECT \(Push.columns) FROM push WHERE side = 1 AND target = ?1
     """
   private static let unitHolds = """
-    SELECT \(Hold.columns) FROM hold WHERE id IN (
-      SELECT id FROM hold WHERE side = 0 AND record = ? UNION ALL SELECT id FROM hold WHERE side = 1 AND record = ?
-      UNION ALL SELECT id FROM hold WHERE link = ?) ORDER BY id
+    SELECT \(Hold.columns) FROM hold WHERE side = 0 AND record = ?1
+    UNION ALL SELECT \(Hold.columns) FROM hold WHERE side = 1 AND record = ?2
+    UNION ALL SELECT \(Hold.columns) FROM hold WHERE link = ?3
     """
+
+  /// Each of those found once, by their numbers.
+  private static func once<T>(_ found: [T], by number: (T) -> Int64) -> [T] {
+    guard found.count > 1 else { return found }
+    var seen: Set<Int64> = []
+    return found.filter { seen.insert(number($0)).inserted }.sorted { number($0) < number($1) }
+  }
 
   func due(by time: Timestamp, limit: Int) throws -> DueWork {
     var keys: [RecordKey] = []

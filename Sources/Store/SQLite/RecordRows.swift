@@ -30,14 +30,7 @@ extension RecordState {
 
   func save(_ db: Database) throws {
     try db.run(
-      """
-      INSERT INTO record(\(Self.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT(side, id) DO UPDATE SET presence = excluded.presence, was_fetched = excluded.was_fetched,
-        gone_at = excluded.gone_at, apart = excluded.apart, flow = excluded.flow, doubt_since = excluded.doubt_since,
-        first_seen_at = excluded.first_seen_at, version = excluded.version, etag = excluded.etag,
-        source = excluded.source, seen_at = excluded.seen_at, body = excluded.body,
-        failing_since = excluded.failing_since, server_errors = excluded.server_errors
-      """,
+      Self.saving,
       [
         .side(key.side), .id(key.id), .text(presence.rawValue), .int(wasFetched ? 1 : 0), .time(goneAt), .text(apart),
         .text(flow), .time(doubtSince), .time(firstSeenAt), .int(last?.version?.nanoseconds), .text(last?.etag),
@@ -45,4 +38,13 @@ extension RecordState {
         .time(failingSince), .int(serverErrors),
       ])
   }
+
+  private static let saving = """
+    INSERT INTO record(\(columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT(side, id) DO UPDATE SET presence = excluded.presence, was_fetched = excluded.was_fetched,
+      gone_at = excluded.gone_at, apart = excluded.apart, flow = excluded.flow, doubt_since = excluded.doubt_since,
+      first_seen_at = excluded.first_seen_at, version = excluded.version, etag = excluded.etag,
+      source = excluded.source, seen_at = excluded.seen_at, body = excluded.body,
+      failing_since = excluded.failing_since, server_errors = excluded.server_errors
+    """
 }
