@@ -52,7 +52,9 @@ struct ConverterProof {
     for converter in pair.converters.reversed() {
       switch converter {
       case .values(let pairs): samples += pairs.flatMap { [$0.invoiced, $0.pms] }
-      case .country(let form): samples += Country.all.flatMap { [.string($0.alpha2), .string($0.text(as: form))] }
+      case .country(let form):
+        let ownForm = side == .invoiced ? Converter.CountryForm.alpha2 : form
+        samples += Country.all.map { .string($0.text(as: ownForm)) }
       case .pattern(let prefix, let suffix):
         samples += samples.compactMap { $0.identifier.map { .string(prefix + $0 + suffix) } }
       case .split(let separator, let part):
