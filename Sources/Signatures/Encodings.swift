@@ -13,7 +13,11 @@ public enum Hex {
 
   /// Digits in either case; nil for an odd number of them or for anything else.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    let digits = Array(text.utf8)
+    var text = String(text)
+    return text.withUTF8(decode)
+  }
+
+  private static func decode(_ digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard digits.count % 2 == 0 else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(digits.count / 2)
