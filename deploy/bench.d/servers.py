@@ -177,6 +177,9 @@ class Sides(Server):
     def counts(self):
         return json.loads(get(self.port, "/bench")[1])
 
+    def drop_etags(self):
+        get(self.port, "/bench?etags=0", "PUT")
+
     def edit_all(self, stamp):
         get(self.port, f"/bench?stamp={stamp}", "PUT")
 

@@ -1,7 +1,8 @@
 // Both sides of a synchronisation, as far as the benchmark needs them, on one loopback port: Invoiced under /invoiced,
 // the PMS under /pms. A customer is its number and the stamp in its name, so a record takes 16 bytes.
 //   sides PORT RECORDS CUSTOMERS
-//     serves until SIGTERM; GET /bench counts the pushes, PUT /bench?stamp=N edits all customers in Invoiced
+//     serves until SIGTERM; GET /bench counts the pushes, PUT /bench?stamp=N edits all customers in Invoiced,
+//     PUT /bench?etags=0 makes the PMS one without ETags
 //   sides PORT RECORDS CUSTOMERS --webhooks PORT SECRET ROUNDS
 //     sends one webhook at a time and prints, as JSON, how long each took to become a push
 // RECORDS is the directory of customer.json and pms-customer.json.
@@ -29,6 +30,7 @@ static struct customer *customers;
 static size_t customer_count, creates, updates, others;
 static int64_t first_push, last_push;
 static struct sample invoiced_form, pms_form;
+static int etags = 1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t pushed = PTHREAD_COND_INITIALIZER;
 
@@ -47,6 +49,14 @@ static void add_record(struct evbuffer *output, const struct sample *form, size_
 static void reply(struct evhttp_request *request, int status, struct evbuffer *body) {
   evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
   evhttp_send_reply(request, status, status < 300 ? "OK" : "Not Found", body);
+}
+
+static int known(long index) { return index >= 0 && (size_t)index < customer_count; }
+
+// The customer's state as an ETag; empty for a PMS without them.
+static void etag_of(size_t index, char *text, size_t size) {
+  *text = 0;
+  if (etags && known((long)index)) snprintf(text, size, "\"%u\"", customers[index].pms_stamp);
 }
 
 static void reply_record(struct evhttp_request *request, const struct sample *form, size_t index, uint32_t stamp) {
@@ -75,8 +85,6 @@ static char *body_of(struct evhttp_request *request) {
   evbuffer_add(input, "", 1);
   return (char *)evbuffer_pullup(input, -1);
 }
-
-static int known(long index) { return index >= 0 && (size_t)index < customer_count; }
 
 static void take_push(size_t index, const char *body, size_t *count) {
   long stamp = number_after(body, "\"name\":\"Fjordlys Bygg ", 0);
@@ -110,6 +118,7 @@ static void reply_list(struct evhttp_request *request, const struct sample *form
 
 static void handle_bench(struct evhttp_request *request, const char *uri) {
   long stamp = number_after(uri, "stamp=", 0);
+  if (number_after(uri, "etags=", 0) == 0) etags = 0;
   if (stamp > 0) {
     for (size_t i = 0; i < customer_count; i++) customers[i].invoiced_stamp = (uint32_t)stamp;
     first_push = last_push = 0;
@@ -123,6 +132,7 @@ static void handle_bench(struct evhttp_request *request, const char *uri) {
 }
 
 static void handle_pms(struct evhttp_request *request, const char *uri) {
+  char etag[32];
   long index = number_after(uri, "/customers/C-", FIRST_CUSTOMER);
   switch (evhttp_request_get_command(request)) {
     case EVHTTP_REQ_POST: {
@@ -131,9 +141,16 @@ static void handle_pms(struct evhttp_request *request, const char *uri) {
       if (known(index)) take_push((size_t)index, body, &creates);
       break;
     }
-    case EVHTTP_REQ_PATCH:
+    case EVHTTP_REQ_PATCH: {
+      const char *wanted = evhttp_find_header(evhttp_request_get_input_headers(request), "If-Match");
+      etag_of((size_t)index, etag, sizeof etag);
+      if (wanted && strcmp(wanted, etag)) {
+        evhttp_send_reply(request, 412, "Precondition Failed", NULL);
+        return;
+      }
       if (known(index)) take_push((size_t)index, body_of(request), &updates);
       break;
+    }
     default:
       if (!strstr(uri, "/customers/")) {
         int searched = strstr(uri, "customer_number=") || strstr(uri, "organisation_number=");
@@ -142,6 +159,8 @@ static void handle_pms(struct evhttp_request *request, const char *uri) {
                           page_of(uri));
       }
   }
+  etag_of((size_t)index, etag, sizeof etag);
+  if (*etag) evhttp_add_header(evhttp_request_get_output_headers(request), "ETag", etag);
   reply_record(request, &pms_form, known(index) ? (size_t)index : 0, known(index) ? customers[index].pms_stamp : 0);
 }
 
