@@ -44,8 +44,11 @@ extension Worker {
   private func missed(_ key: RecordKey, _ deletion: StoredEvent?, _ work: inout Work) async throws(Interruption) {
     var state = work.state(of: key, now: now)
     if state.presence == .gone {
-      guard state.doubtSince != nil else { return }
+      let isApart = key.side == .pms && state.apart != nil
+      guard state.doubtSince != nil || isApart else { return }
       state.doubtSince = nil
+      // Also one that we deleted is really gone, and not just marked as deleted.
+      if isApart { state.apart = nil }
       work.set(state)
       return
     }

@@ -19,16 +19,21 @@ struct RebornTests {
     }
   }
 
-  @Test("also where the old one had been kept apart before it went")
-  func afterApart() async throws {
-    try await EngineBench.run(EngineBench.mapping("delete: { invoiced_deleted: unlink, pms_deleted: unlink }")) {
-      bench in
+  @Test(
+    "also where the old one had been kept apart before it went, or went by our own delete",
+    arguments: ["unlink", "propagate"])
+  func afterApart(policy: String) async throws {
+    let mapping = EngineBench.mapping("delete: { invoiced_deleted: \(policy), pms_deleted: \(policy) }")
+    try await EngineBench.run(mapping) { bench in
       let (id, partner) = try await bench.linked()
       try bench.edit(.invoiced, "DELETE", "/customers/\(id)")
       try await bench.pass(.seconds(10))
-      #expect(try await bench.store.record(RecordKey(.pms, RecordID(partner)))?.apart != nil)
-      try bench.edit(.pms, "DELETE", "/customers/\(partner)")
+      if policy == "unlink" {
+        #expect(try await bench.store.record(RecordKey(.pms, RecordID(partner)))?.apart != nil)
+        try bench.edit(.pms, "DELETE", "/customers/\(partner)")
+      }
       try await bench.pass(.seconds(120))
+      #expect(bench.pms.customers.isEmpty)
       Self.reuse(
         bench, partner,
         [
@@ -39,6 +44,29 @@ struct RebornTests {
       try await bench.pass(.seconds(200))
       #expect(bench.invoiced.customers.map { $0["name"] } == ["Another AS"])
       #expect(try await bench.links().filter { $0.state == .active }.map(\.pms.text) == [partner])
+    }
+  }
+
+  @Test("one that its side only marks as deleted stays apart")
+  func marked() async throws {
+    let mapping = EngineBench.mapping("delete: { invoiced_deleted: propagate, pms_deleted: propagate }")
+    try await EngineBench.run(mapping) { bench in
+      let (id, partner) = try await bench.linked()
+      let record = try bench.record(.pms, partner)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "DELETE" else { return nil }
+        return HTTPResponse(status: 204)
+      }
+      var marked = record.object ?? JSONObject()
+      marked["deleted"] = true
+      marked["updated_at"] = "2027-01-01T00:00:00Z"
+      Self.reuse(bench, partner, .object(marked))
+      try bench.edit(.invoiced, "DELETE", "/customers/\(id)")
+      try await bench.pass(.seconds(10))
+      try await bench.look(.pms, partner)
+      try await bench.pass(.seconds(200))
+      #expect(bench.invoiced.customers.isEmpty, "it doesn't come back")
+      #expect(bench.invoiced.stats.requests("POST") == 0)
     }
   }
 }
