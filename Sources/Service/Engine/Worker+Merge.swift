@@ -24,16 +24,33 @@ extension Worker {
     guard state.key.side == .invoiced, let last = state.last else { return nil }
     let seen = last.seenAt.adding(context.connector(.invoiced).clockOffset ?? .zero)
     let since = min(seen, last.version?.timestamp ?? seen).adding(.zero - Self.overlap)
+    return try await merges(since: since, relatedTo: nil, work).last { $0.lost == state.key }
+  }
+
+  /// What the Events API tells of merges, oldest first.
+  private func merges(since: Timestamp, relatedTo id: RecordID?, _ work: Work) async throws(Interruption) -> [Merge] {
     let events = try await call(.invoiced, work) { (connector) async throws(ConnectorError) in
       do throws(ConnectorError) {
-        return try await connector.events(since: since, relatedTo: nil, type: "customer.merged")
+        return try await connector.events(since: since, relatedTo: id, type: "customer.merged")
       } catch {
         // One without an Events API has no merges to tell of.
         guard error.status == 404 || error.status == 405 else { throw error }
         return nil
       }
     }
-    return events?.lazy.compactMap { Merge($0) }.last { $0.lost == state.key }
+    return events?.compactMap { Merge($0) } ?? []
+  }
+
+  /// An earlier merge, not told yet, by which the lost record had absorbed one that is linked.
+  private func earlier(_ merge: Merge, _ work: Work) async throws(Interruption) -> Merge? {
+    // The history of all that were absorbed answers under the one that stayed.
+    let told = try await merges(since: Timestamp(milliseconds: 0), relatedTo: merge.kept.id, work)
+    var absorbed: Set<RecordKey> = [merge.lost]
+    for earlier in told.reversed() where absorbed.contains(earlier.kept) && earlier.lost != merge.kept {
+      absorbed.insert(earlier.lost)
+      if try await unit(of: earlier.lost).link != nil { return earlier }
+    }
+    return nil
   }
 
   /// Moves a link, or marks what is to be treated as deleted; true where the unit in hand is to be loaded anew.
@@ -43,23 +60,34 @@ extension Worker {
     try await commit(&work)
     let (lost, kept) = (try await unit(of: merge.lost), try await unit(of: merge.kept))
     markLost(merge, lost.records[merge.lost], &work)
-    guard let link = try await movable(lost, merge) else { return false }
+    guard let link = try await movable(lost, merge) else {
+      guard kept.link == nil, let earlier = try await earlier(merge, work) else { return false }
+      return try await carryOut(earlier, &work)
+    }
     if let other = kept.link {
       guard link.state != .ended else { return false }
       work.note(
         .merged, side: .invoiced, rule: 15,
         "\(merge.lost) was merged into \(merge.kept), which is linked with \(other.key(on: .pms)): it is treated as deleted",
         at: now)
-      if work.link?.id == link.id { return false }
-      work.changes.followUps.append(.look(at: merge.lost, now: now, context.random))
-      try await commit(&work)
-      wake(.now([merge.lost]))
+      try await lookAtLost(merge, link, &work)
       return false
     }
     if kept.pushes.contains(where: { $0.action == .create && $0.source == merge.kept }) {
       throw .later(now.adding(min(context.settings.confirm, .seconds(1))), reason: "\(merge.kept) is being created")
     }
-    return try await move(link, by: merge, lost, kept, &work)
+    if try await move(link, by: merge, lost, kept, &work) { return true }
+    // The one that stayed is gone too, or was absorbed by one that is linked: the lost one is treated as deleted.
+    if link.state != .ended { try await lookAtLost(merge, link, &work) }
+    return false
+  }
+
+  /// What the lost record's end means for its link is its own unit's business.
+  private func lookAtLost(_ merge: Merge, _ link: Link, _ work: inout Work) async throws(Interruption) {
+    if work.link?.id == link.id { return }
+    work.changes.followUps.append(.look(at: merge.lost, now: now, context.random))
+    try await commit(&work)
+    wake(.now([merge.lost]))
   }
 
   private func unit(of key: RecordKey) async throws(Interruption) -> UnitState {
@@ -159,7 +187,8 @@ extension Worker {
         ?? Observation(
           key: key, record: [:], version: merge.at.map { Version(nanoseconds: $0.milliseconds * 1_000_000) },
           source: .listing, seenAt: now)
-      guard let next = try await self.merge(of: last, work), work.lease.take(next.kept) else { return nil }
+      guard let next = try await self.merge(of: last, work) else { return nil }
+      guard work.lease.take(next.kept) else { throw .busy }
       let unit = try await unit(of: next.kept)
       guard unit.link == nil else { return nil }
       (key, state) = (next.kept, unit.records[next.kept])

@@ -1,0 +1,70 @@
+import HTTP
+import HTTPClient
+import JSON
+import Mapping
+import Sandbox
+import Store
+import Sync
+import Testing
+
+@testable import Service
+
+@Suite("rule 15: merges of a survivor that was merged too")
+struct MergeChainTests {
+  @Test(
+    "the link ends up with the last one that stayed, however its events come",
+    arguments: ["in order", "reversed", "the first is lost", "the last is lost", "both are lost"],
+    [false, true])
+  func chain(events: String, isMiddleLinked: Bool) async throws {
+    try await EngineBench.run(EngineBench.mapping("delete: { invoiced_deleted: propagate }")) { bench in
+      let pair = try await bench.linked()
+      // From here on the Events API is read.
+      _ = try await bench.walk()
+      var ids = [pair.invoiced]
+      for number in 2...3 {
+        let isHeard = number == 2 && isMiddleLinked
+        let made = try bench.edit(
+          .invoiced, "POST", isHeard ? "/customers" : "/customers?silent=1",
+          ["name": .string("Survivor \(number)"), "number": .string("S-\(number)"), "type": "company"])
+        ids.append(try #require(made["id"]?.identifier))
+        try await bench.pass(.seconds(5))
+      }
+      let links = try await bench.links()
+      let stays = try #require(links.last?.pms.text)
+      #expect(links.count == (isMiddleLinked ? 2 : 1))
+      var heard: [[HTTPRequest]] = []
+      for step in 0..<2 {
+        try bench.edit(
+          .invoiced, "POST", "/customers/\(ids[step + 1])/merge",
+          ["customer": .number(JSONNumber(Int64(ids[step]) ?? 0))])
+        heard.append(bench.withhold())
+        try await bench.pass(.seconds(5))
+      }
+      switch events {
+      case "in order": break
+      case "reversed": heard.reverse()
+      case "the first is lost": heard.removeFirst()
+      case "the last is lost": heard.removeLast()
+      default: heard = []
+      }
+      for request in heard.joined() {
+        await bench.receive(request, from: .invoiced)
+        try await bench.pass(.seconds(1))
+      }
+      try await bench.pass(.seconds(300))
+      _ = try await bench.walk()
+      try await bench.pass(.seconds(300))
+      _ = try await bench.walk()
+      let active = try await bench.links().filter { $0.state == .active }
+      #expect(active.map(\.invoiced.text) == [ids[2]] && active.map(\.pms.text) == [stays])
+      #expect(try bench.record(.pms, stays)["name"] == "Survivor 3")
+      #expect(try bench.record(.pms, stays)["invoiced_id"]?.identifier == ids[2])
+      #expect(try bench.record(.invoiced, ids[2])["metadata"]?["pms_id"]?.string == stays)
+      #expect(bench.invoiced.customers.count == 1 && bench.pms.customers.count == 1)
+      // Where both were linked, the lost one is treated as deleted.
+      #expect(bench.pms.stats.requests("DELETE") == (isMiddleLinked ? 1 : 0))
+      #expect(bench.pms.stats.requests("POST") == links.count)
+      #expect(try await bench.waiting().isEmpty)
+    }
+  }
+}
