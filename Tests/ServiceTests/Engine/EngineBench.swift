@@ -87,6 +87,7 @@ final class EngineBench: Sendable {
     pms = PMSSandbox(pmsOptions, generator: generator.stream(2))
     transport = LocalTransport(clock: clock, invoiced: invoiced, pms: pms)
     store = try SQLiteStore(inMemory: { _ in })
+    let callback = #"callback: { signature: { secrets: ["whsec_c2FuZGJveC1jYWxsYmFjay1zZWNyZXQ="] } }"#
     let text = """
       mapping: mapping.yaml
       invoiced:
@@ -96,7 +97,7 @@ final class EngineBench: Sendable {
       pms:
         url: http://pms.test
         \(pmsSettings.contains("auth:") ? "" : "auth: { type: bearer, token: sandbox-token }")
-        callback: { signature: { secrets: ["whsec_c2FuZGJveC1jYWxsYmFjay1zZWNyZXQ="] } }
+        \(pmsSettings.contains("callback:") ? "" : callback)
       \(pmsSettings)
       \(settings)
       """
