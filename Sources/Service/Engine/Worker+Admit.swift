@@ -84,8 +84,9 @@ extension Worker {
       let names = candidates.map(\.description).joined(separator: ", ")
       throw park(
         &work, .ambiguous,
-        basis: ([names] + flow.match.compactMap { flow.matchText($0, of: seen.record, on: work.key.side) })
-          .joined(separator: " "),
+        basis: MatchBasis(
+          found, keys: flow.match.compactMap { flow.matchText($0, of: seen.record, on: work.key.side) }
+        ).text,
         reason: "\(work.key) can't be matched in flow \(flow.name): \(why) (candidates: \(names))",
         nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID, or correct the match keys")
     case .link(let other, let why):
@@ -180,19 +181,10 @@ extension Worker {
   /// Why a candidate can't be linked with; it counts all the same (rule 11).
   func obstacle(_ other: Observation, _ flow: Flow) async throws(Interruption) -> String? {
     do throws(StoreError) {
-      let unit = try await context.store.unit(of: other.key)
-      if let link = unit.link, link.state != .ended {
-        return "is linked already with \(link.key(on: other.key.side.other))"
-      }
-      if unit.records[other.key]?.apart != nil { return "is kept apart" }
+      return context.obstacle(other.key, other.record, flow, try await context.store.unit(of: other.key))
     } catch {
       throw .store(error)
     }
-    let owner = context.mapping.flow(fitting: other.record, on: other.key.side, linkedIn: flow.name)
-    if owner?.name != flow.name {
-      return owner.map { "belongs to flow \($0.name)" } ?? "is covered by no flow"
-    }
-    return nil
   }
 
   /// Forms the link, and goes on as with any linked pair.
@@ -220,5 +212,35 @@ extension Worker {
         isBaseOnly: true)
     }
     work.set(link)
+  }
+}
+
+extension EngineContext {
+  /// Why a record can't be linked with; nil where it can.
+  func obstacle(_ key: RecordKey, _ record: JSONValue, _ flow: Flow, _ unit: UnitState) -> String? {
+    if let link = unit.link, link.state != .ended { return "is linked already with \(link.key(on: key.side.other))" }
+    if unit.records[key]?.apart != nil { return "is kept apart" }
+    let owner = mapping.flow(fitting: record, on: key.side, linkedIn: flow.name)
+    if owner?.name == flow.name { return nil }
+    return owner.map { "belongs to flow \($0.name)" } ?? "is covered by no flow"
+  }
+
+  /// Whether what a match was ambiguous by is no longer so, as far as is known here: then it is planned afresh (rule 20).
+  func isFreed(_ hold: Hold, of unit: UnitState) async throws(StoreError) -> Bool {
+    guard hold.cause == .ambiguous, hold.state == .open, let record = hold.record,
+      let flow = unit.records[record]?.flow.flatMap({ mapping.flow(named: $0) }),
+      let basis = MatchBasis(text: hold.basis)
+    else { return false }
+    for (key, obstacle) in basis.candidates {
+      let unit = try await store.unit(of: key)
+      guard let state = unit.records[key] else { continue }
+      if state.presence == .gone { return true }
+      guard state.presence == .alive, let seen = state.last?.record else { continue }
+      // Rivals of the record's own side are named without what keeps them.
+      if key.side != record.side, (self.obstacle(key, seen, flow, unit) ?? "") != obstacle { return true }
+      let names = flow.reference(in: seen, on: key.side) == record.id
+      if !names, !basis.keys.isEmpty, !flow.matches(seen, on: key.side, anyOf: basis.keys) { return true }
+    }
+    return false
   }
 }

@@ -140,7 +140,7 @@ extension Worker {
         if let why = try await obstacle(found[0], flow) {
           settle(push, &work)
           throw park(
-            &work, .ambiguous, basis: "\(found[0].key)",
+            &work, .ambiguous, basis: MatchBasis(candidates: [found[0].key: why]).text,
             reason: "\(work.key) may have been created as \(found[0].key), which \(why)",
             nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
         }
@@ -151,7 +151,8 @@ extension Worker {
         let names = found.map(\.key.description).joined(separator: ", ")
         settle(push, &work)
         throw park(
-          &work, .ambiguous, basis: names, reason: "\(work.key) may have been created as any of \(names)",
+          &work, .ambiguous, basis: MatchBasis(found.map { Candidate(observation: $0, obstacle: nil, by: "") }).text,
+          reason: "\(work.key) may have been created as any of \(names)",
           nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
       }
     }

@@ -209,7 +209,10 @@ struct SideWalk: Sendable {
     var events: [NewEvent] = []
     var seen: Set<RecordKey> = []
     for row in page.items where seen.insert(row.key).inserted {
-      if judge.needsWork(row, try await unit(of: row.key)) {
+      let unit = try await unit(of: row.key)
+      var needsWork = judge.needsWork(row, unit)
+      if !needsWork { needsWork = try await isFreed(unit) }
+      if needsWork {
         events.append(inbox.event(about: row.key, body: row.record.serialized))
       }
     }
@@ -220,6 +223,17 @@ struct SideWalk: Sendable {
       progress.changed += events.count
     }
     try await inbox.append(events)
+  }
+
+  /// Whether the record waits with an ambiguous match that isn't one any more.
+  private func isFreed(_ unit: UnitState) async throws(WalkError) -> Bool {
+    guard run.request.isFull, unit.events.isEmpty else { return false }
+    do throws(StoreError) {
+      for hold in unit.holds where try await context.isFreed(hold, of: unit) { return true }
+    } catch {
+      throw .store(error)
+    }
+    return false
   }
 
   private func page(since: Timestamp?, _ cursor: ListCursor?) async throws(WalkError) -> ListPage {
