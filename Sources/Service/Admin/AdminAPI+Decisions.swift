@@ -242,7 +242,7 @@ extension AdminAPI {
       guard let flow = context.mapping.flow(named: link.flow), flow.create.allows(on: gone.side), flow.live >= .creates
       else {
         throw .conflict(
-          "Flow \(link.flow) creates nothing on \(gone.side.title): let it (create, live), or link \(survivor) by hand."
+          "Flow \(link.flow) creates nothing on \(gone.side.title): let it (create, live), link \(survivor) by hand, or keep it as it is: customer-sync links unlink \(link.id)."
         )
       }
       link.state = .ended
