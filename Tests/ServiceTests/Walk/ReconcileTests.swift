@@ -9,7 +9,7 @@ import Testing
 
 @testable import Service
 
-@Suite("Reconcile", .timeLimit(.minutes(3)), .serialized) struct ReconcileTests {
+@Suite("Rule 21: reconcile", .timeLimit(.minutes(3)), .serialized) struct ReconcileTests {
   @Test("a backfill links and creates, and walks after it write nothing and hand nothing to the workers")
   func backfill() async throws {
     try await WalkBench.with { bench in
