@@ -20,6 +20,17 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
 
   public mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
+  /// Whether the text can be a field's name: a token (RFC 9110 section 5.6.2).
+  public static func isName(_ text: String) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy {
+        switch $0 {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        default: "!#$%&'*+-.^_`|~".utf8.contains($0)
+        }
+      }
+  }
+
   private static func same(_ a: String, _ b: String) -> Bool {
     a.utf8.count == b.utf8.count && a.isSameASCII(b[...])
   }

@@ -5,11 +5,13 @@ import HTTP
 enum RequestHead {
   /// Refuses what would change the message's meaning on the wire: a line break in a header is another header.
   static func check(_ request: HTTPRequest, host: String) throws(HTTPClientError) {
-    guard isToken(request.method) else {
+    guard HTTPHeaders.isName(request.method) else {
       throw .invalidRequest(host: host, reason: "its method is no HTTP method")
     }
     for (name, value) in request.headers.fields {
-      guard isToken(name) else { throw .invalidRequest(host: host, reason: "a header's name is none in HTTP") }
+      guard HTTPHeaders.isName(name) else {
+        throw .invalidRequest(host: host, reason: "a header's name is none in HTTP")
+      }
       guard value.utf8.allSatisfy({ $0 != 0x0d && $0 != 0x0a && $0 != 0 }) else {
         throw .invalidRequest(host: host, reason: "header \(name) contains a line break or a NUL")
       }
@@ -41,16 +43,5 @@ enum RequestHead {
       }
     }
     return lines
-  }
-
-  /// RFC 9110 section 5.6.2.
-  private static func isToken(_ text: String) -> Bool {
-    !text.isEmpty
-      && text.utf8.allSatisfy {
-        switch $0 {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-        default: "!#$%&'*+-.^_`|~".utf8.contains($0)
-        }
-      }
   }
 }

@@ -38,3 +38,8 @@ final class TrustStore: @unchecked Sendable {
     SSL_CTX_set1_cert_store(context, raw)
   }
 }
+
+extension HTTPClientConfiguration {
+  /// Reads a file of certificates to trust as a client would; throws where it holds none.
+  public static func check(ca: String) throws(HTTPClientError) { _ = try TrustStore(ca: ca) }
+}

@@ -53,3 +53,8 @@ final class TLSContext: @unchecked Sendable {
     return .tls(file: file, reason: reason ?? "error \(code)")
   }
 }
+
+extension TLSConfiguration {
+  /// Reads the files as a listener would; throws where they can't be read or don't belong together.
+  public func check() throws(HTTPServerError) { _ = try TLSContext(self) }
+}

@@ -167,7 +167,7 @@ import Testing
         "error 1:10 flow 'a': 'pmss' is no value for 'on_link' -> did you mean 'pms'? allowed: invoiced, pms or newest"
       ),
       (
-        "conflict: [newest]", "error 1:11 flow 'a': 'conflict' must be text, and is a list"
+        "conflict: [newest]", "error 1:11 flow 'a': 'conflict' must be text, and is a list -> write one value, in quotes where it has special characters"
       ),
       (
         "delete: { pms_deleted: remove }",
@@ -175,7 +175,7 @@ import Testing
       ),
       (
         "delete: unlink",
-        "error 1:9 flow 'a': delete must be a mapping of keys, and is 'unlink' -> write 'delete: { invoiced_deleted: unlink, pms_deleted: unlink }'"
+        "error 1:9 flow 'a': delete must be a mapping of keys, and is a single value -> write 'delete: { invoiced_deleted: unlink, pms_deleted: unlink }'"
       ),
       (
         "live: update",
@@ -207,7 +207,7 @@ import Testing
       ),
       (
         "properties: [name]",
-        "error 1:14 flow 'a': row 1 must be a mapping of keys, and is 'name' -> write rows such as '- { invoiced: name, pms: name, type: string }'"
+        "error 1:14 flow 'a': row 1 must be a mapping of keys, and is a single value -> write rows such as '- { invoiced: name, pms: name, type: string }'"
       ),
       (
         "properties: [{ invoiced: name, type: string }]",
@@ -291,7 +291,7 @@ import Testing
       ),
       (
         "{ split: \",\", part: -1 }",
-        "1:21 flow 'a': row 1: converter 'split': 'part' must be a whole number of at least 0, and is '-1'"
+        "1:21 flow 'a': row 1: converter 'split': 'part' must be a whole number of at least 0, and is '-1' -> write it in digits, such as 20"
       ),
       (
         "{ split: \",\", prat: 1 }",
@@ -363,7 +363,10 @@ import Testing
       ("- a", ["error 1:1 the mapping must be a mapping of keys, and is a list -> begin the file with 'flows:'"]),
       ("flows: {}", ["error 1:8 'flows' must be a list, and is a mapping of keys -> begin each flow with '- name: '"]),
       ("flows: []", ["warning 1:8 the mapping has no flows: nothing is synchronised -> add a flow"]),
-      ("flows: [a]", ["error 1:9 flow 1 must be a mapping of keys, and is 'a' -> begin each flow with '- name: '"]),
+      (
+        "flows: [a]",
+        ["error 1:9 flow 1 must be a mapping of keys, and is a single value -> begin each flow with '- name: '"]
+      ),
       (
         "flows: []\nflow: 1",
         [

@@ -252,7 +252,7 @@ import Testing
       ),
       (
         "max_connections: none",
-        "6:18 the configuration: 'max_connections' must be a whole number of at least 1, and is 'none'"
+        "6:18 the configuration: 'max_connections' must be a whole number of at least 1, and is 'none' -> write it in digits, such as 20"
       ),
       (
         "store: customer.db",
@@ -299,7 +299,10 @@ import Testing
         "delete_guard: { share: 5 }",
         "6:24 delete_guard: 'share' must be a share, and is '5' -> write a number from 0 to 1, such as 0.05"
       ),
-      ("reconcile: 5m", "6:12 reconcile must be a mapping of keys, and is '5m'"),
+      (
+        "reconcile: 5m",
+        "6:12 reconcile must be a mapping of keys, and is a single value -> write its keys on the lines below it, indented further"
+      ),
     ])
   func wrong(_ line: String, _ message: String) {
     let all =
@@ -349,6 +352,18 @@ import Testing
         "4:24 pms.entities.a.find: nothing holds {value}, so that every search would find the same -> write 'query: { \"{property}\": \"{value}\" }'"
       ),
       (
+        "auth: { type: header, name: X Key, value: v }",
+        "4:29 pms.auth: 'name' must be a header's name, and is 'X Key' -> write letters, digits and -, such as X-Signature"
+      ),
+      (
+        "entities: { a: { idempotency_header: \"\" } }",
+        "4:38 pms.entities.a: 'idempotency_header' must be a header's name, and is '' -> write letters, digits and -, such as X-Signature"
+      ),
+      (
+        "entities: { a: { create: { path: \"/a/{id}\" } } }",
+        "4:34 pms.entities.a.create: 'path' has {id}, and no record's id is known there -> write it like '/customers'"
+      ),
+      (
         "entities: { a: { id: a..b } }",
         "4:22 pms.entities.a: 'a..b' is no path for 'id' -> write keys with dots between, and [0] for an element"
       ),
@@ -365,6 +380,10 @@ import Testing
       (
         "event_id: webhook-id",
         "4:11 pms.callback: 'event_id' must say where a callback carries it, and is 'webhook-id' -> write 'header:NAME' or 'body:PATH'"
+      ),
+      (
+        "record_id: \"body:\"",
+        "4:12 pms.callback: 'record_id' must say where a callback carries it, and is 'body:' -> write 'header:NAME' or 'body:PATH'"
       ),
       (
         "record: header:X",
@@ -402,6 +421,8 @@ import Testing
       ("{ scheme: hmac, secrets: [kept-secret], signed: \"x\" }", "leaves the body unsigned"),
       ("{ scheme: hmca, secrets: [kept-secret] }", "did you mean 'hmac'?"),
       ("{ secrets: [{ kept-secret: a }] }", "must be text, and is a mapping of keys"),
+      ("kept-secret", "must be a mapping of keys, and is a single value"),
+      ("{ scheme: hmac, secrets: [kept-secret], header: X Y }", "must be a header's name"),
       ("{ secrets: [] }", "is an empty list"), ("{ secrets: [\"\"] }", "is empty"),
       ("{ secrets: [\"kept-secret\\nb\"] }", "holds a line break"), ("{}", "has no 'secrets', which is required"),
     ])

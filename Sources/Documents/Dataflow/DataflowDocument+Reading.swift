@@ -7,7 +7,8 @@ extension DataflowDocument {
     guard let data = FileManager.default.contents(atPath: path) else {
       switch TextFile.read(path) {
       case .success(let text): return read(text: text, file: path)
-      case .failure(let failure): return (nil, [Diagnostic(.error, failure.message, advice: failure.advice)])
+      case .failure(let failure):
+        return (nil, [Diagnostic(.error, at: failure.position, failure.message, advice: failure.advice)])
       }
     }
     return read(bytes: Array(data), file: path)

@@ -30,7 +30,8 @@ public enum MappingDocument {
   public static func read(path: String) -> (mapping: Mapping?, diagnostics: [Diagnostic]) {
     switch TextFile.read(path) {
     case .success(let text): read(text: text, file: path)
-    case .failure(let failure): (nil, [Diagnostic(.error, failure.message, advice: failure.advice)])
+    case .failure(let failure):
+      (nil, [Diagnostic(.error, at: failure.position, failure.message, advice: failure.advice)])
     }
   }
 

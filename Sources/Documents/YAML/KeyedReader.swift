@@ -13,8 +13,10 @@ public final class KeyedReader {
   /// Nil, with an error, where the node is no mapping of keys.
   public init?(_ node: YAMLNode, name: String, problems: ProblemList, advice: String = "") {
     guard let members = node.members else {
+      // The value itself may be a secret that was written one level too high.
       problems.error(
-        at: node.position, "\(name) must be a mapping of keys, and is \(node.kind)", advice: advice)
+        at: node.position, "\(name) must be a mapping of keys, and is \(node.shape)",
+        advice: advice.isEmpty ? "write its keys on the lines below it, indented further" : advice)
       return nil
     }
     (self.name, self.position, self.problems, self.members) = (name, node.position, problems, members)
@@ -57,7 +59,9 @@ public final class KeyedReader {
 
   public func text(of node: YAMLNode, key: String) -> String? {
     if let text = node.text { return text }
-    problems.error(at: node.position, "\(name): '\(key)' must be text, and is \(node.kind)")
+    problems.error(
+      at: node.position, "\(name): '\(key)' must be text, and is \(node.kind)",
+      advice: "write one value, in quotes where it has special characters")
     return nil
   }
 
@@ -74,7 +78,8 @@ public final class KeyedReader {
     guard let node = optional(key) else { return nil }
     if let value = node.text.flatMap({ Int($0) }), value >= least { return value }
     problems.error(
-      at: node.position, "\(name): '\(key)' must be a whole number of at least \(least), and is \(node.kind)")
+      at: node.position, "\(name): '\(key)' must be a whole number of at least \(least), and is \(node.kind)",
+      advice: "write it in digits, such as 20")
     return nil
   }
 

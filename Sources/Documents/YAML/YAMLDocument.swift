@@ -62,10 +62,10 @@ public enum YAMLDocument {
   private static func explain(_ error: YamlError, file: String) -> (SourcePosition?, String, String) {
     func place(_ mark: Mark) -> SourcePosition { SourcePosition(file: file, line: mark.line, column: mark.column) }
     switch error {
-    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
-      .composer(let context, let problem, let mark, _):
+    case .scanner(let context, let problem, let mark, let text), .parser(let context, let problem, let mark, let text),
+      .composer(let context, let problem, let mark, let text):
       let whole = context.map { "\(problem) (\($0.text) in line \($0.mark.line))" } ?? problem
-      return (place(mark), "this is no valid YAML: \(whole)", advice(for: problem))
+      return (place(mark), "this is no valid YAML: \(whole)", advice(for: problem, in: line(mark.line, of: text)))
     case .duplicatedKeysInMapping(let keys, let context):
       let names = keys.map { "'\($0)'" }.joined(separator: ", ")
       return (place(context.mark), "the key \(names) stands twice in one mapping", "keep one of the two")
@@ -82,8 +82,15 @@ public enum YAMLDocument {
     }
   }
 
-  private static func advice(for problem: String) -> String {
+  private static func line(_ number: Int, of text: String) -> Substring {
+    text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(number - 1).first ?? ""
+  }
+
+  private static func advice(for problem: String, in line: Substring) -> String {
     switch problem {
+    case _ where line.contains("${") && line.contains("{ "):
+      "inside { } and [ ] put \"${NAME}\" in quotes"
+    case let text where text.contains("nesting level"): "this is deeper than any file to read here: nest it less"
     case let text where text.contains("cannot start any token"):
       "indent with spaces, not tabs, and put text that begins with a special character (@ ` % {) in quotes"
     case let text where text.contains("mapping values are not allowed"):
@@ -93,7 +100,7 @@ public enum YAMLDocument {
       "put text that begins with * in quotes, or define the anchor before its use"
     case let text where text.contains("did not find expected"):
       "check the indentation, close brackets, and put text with brackets (a path with [0]) in quotes"
-    default: ""
+    default: "correct the line, or put its text in quotes"
     }
   }
 }

@@ -59,6 +59,12 @@ public struct YAMLNode: Sendable {
     }
   }
 
+  /// What kind of thing it is, without its value: "a list", "a single value".
+  var shape: String {
+    guard origin == nil, case .scalar = content, !isNull else { return kind }
+    return "a single value"
+  }
+
   /// What it is, for messages: "a list", "the text 'x'".
   public var kind: String {
     if let origin { return "what \(origin) stands for" }

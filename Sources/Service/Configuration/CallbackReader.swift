@@ -1,4 +1,5 @@
 import Documents
+import HTTP
 import JSON
 import Mapping
 import Signatures
@@ -40,18 +41,19 @@ struct CallbackReader {
     do throws(SignatureError) {
       _ = try SignatureVerifier(scheme: scheme, secrets: secrets, tolerance: tolerance)
     } catch {
-      problems.error(at: keys.position, "\(keys.name): \(error)")
+      problems.error(
+        at: keys.position, "\(keys.name): \(error)", advice: "compare it with what the PMS says of its signatures")
     }
     return .init(scheme: scheme, secrets: secrets, tolerance: tolerance)
   }
 
   private func hmac(_ keys: KeyedReader, eventID: MessageSelector) -> HMACScheme {
     var scheme = HMACScheme()
-    scheme.header = keys.text("header") ?? scheme.header
+    scheme.header = keys.headerName("header", scheme.header) ?? scheme.header
     scheme.algorithm = keys.choice("algorithm", HMACScheme.Algorithm.self) ?? scheme.algorithm
     scheme.encoding = keys.choice("encoding", HMACScheme.Encoding.self) ?? scheme.encoding
     if let prefix = keys.node("prefix") { scheme.prefix = prefix.isNull ? "" : keys.text("prefix") ?? scheme.prefix }
-    scheme.timestampHeader = keys.text("timestamp_header")
+    scheme.timestampHeader = keys.headerName("timestamp_header", nil)
     scheme.signed = keys.text("signed") ?? scheme.signed
     if case .header(let name) = eventID { scheme.idHeader = name }
     return scheme
@@ -60,8 +62,11 @@ struct CallbackReader {
   private func selector(_ keys: KeyedReader, _ key: String, _ standard: MessageSelector) -> MessageSelector {
     guard let node = keys.optional(key) else { return standard }
     if let text = node.text {
-      if text.hasPrefix("header:"), text.utf8.count > 7 { return .header(String(text.dropFirst(7))) }
-      if let path = Self.bodyPath(text) { return .body(path) }
+      if text.hasPrefix("header:"), HTTPHeaders.isName(String(text.dropFirst(7))) {
+        return .header(String(text.dropFirst(7)))
+      }
+      // The whole body is no id and no type.
+      if let path = Self.bodyPath(text), !path.components.isEmpty { return .body(path) }
     }
     problems.error(
       at: node.position, "\(keys.name): '\(key)' must say where a callback carries it, and is \(node.kind)",

@@ -12,6 +12,22 @@ extension Configuration {
           "flow '\(flow.name)' is about the entity '\(flow.pms.object)', and pms.entities has '\(pms.entityName)'",
           advice: "write 'pms: { entity: \(pms.entityName) }', or rename the entity in \(file)"))
     }
+    for flow in mapping.flows {
+      for (index, row) in flow.properties.enumerated()
+      where row.direction.carries(from: .invoiced) && row.pms == pms.entity.id {
+        problems.append(
+          Diagnostic(
+            .error, at: row.position ?? flow.position, flow: flow.name, row: index,
+            "'\(row.invoiced)' to '\(row.pms)': '\(row.pms)' is the PMS's own id of the record, which can't be written",
+            advice: "give the row `direction: to_invoiced`, or leave it out"))
+      }
+    }
+    if case .postgres = store {
+      problems.append(
+        Diagnostic(
+          .error, "\(file): this build keeps its store in SQLite only", advice: "write 'store: sqlite:customer-sync.db'"
+        ))
+    }
     // Rule 18.
     if !pms.entity.etag, pms.callback.record == nil {
       problems.append(

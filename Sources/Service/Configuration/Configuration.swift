@@ -188,14 +188,16 @@ extension Configuration {
     file: String, environment: [String: String]
   ) -> (configuration: Configuration?, diagnostics: [Diagnostic]) {
     switch TextFile.read(file) {
-    case .success(let text): read(text: text, file: file, environment: environment)
-    case .failure(let failure): (nil, [Diagnostic(.error, failure.message, advice: failure.advice)])
+    case .success(let text): read(text: text, file: file, environment: environment, looksIntoFiles: true)
+    case .failure(let failure):
+      (nil, [Diagnostic(.error, at: failure.position, failure.message, advice: failure.advice)])
     }
   }
 
   /// Reads the text of a configuration file that stands, or would stand, at `file`.
+  /// - Parameter looksIntoFiles: Certificates and keys that it names are read too, and must be some.
   public static func read(
-    text: String, file: String, environment: [String: String]
+    text: String, file: String, environment: [String: String], looksIntoFiles: Bool = false
   ) -> (configuration: Configuration?, diagnostics: [Diagnostic]) {
     let problems = ProblemList()
     guard let root = YAMLDocument.read(text: text, file: file, into: problems) else {
@@ -203,7 +205,8 @@ extension Configuration {
     }
     let directory = FilePaths.directory(of: file)
     let variables = VariableResolver(environment: environment, directory: directory, problems: problems)
-    let reader = ConfigurationReader(file: file, directory: directory, problems: problems)
+    let reader = ConfigurationReader(
+      file: file, directory: directory, looksIntoFiles: looksIntoFiles, problems: problems)
     let configuration = reader.configuration(variables.resolved(root))
     return (problems.hasErrors ? nil : configuration, problems.diagnostics)
   }

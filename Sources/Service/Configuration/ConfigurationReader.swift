@@ -7,11 +7,13 @@ import Signatures
 struct ConfigurationReader {
   let file: String
   let directory: String
+  /// The files that it names are read too.
+  let looksIntoFiles: Bool
   let problems: ProblemList
 
   func configuration(_ root: YAMLNode) -> Configuration? {
     guard let keys = KeyedReader(root, name: "the configuration", problems: problems) else { return nil }
-    let sides = SideReader(directory: directory, problems: problems)
+    let sides = SideReader(directory: directory, looksIntoFiles: looksIntoFiles, problems: problems)
     let listen = keys.listenAddress("listen", ListenAddress(host: "0.0.0.0", port: 8080))
     let tls = tlsFiles(keys)
     let maxBody = keys.size("max_body", 1 << 20)
@@ -78,7 +80,16 @@ struct ConfigurationReader {
     let key = section.path("key", in: directory)
     let clientCA = section.path("client_ca", in: directory)
     section.finish()
-    if let certificate, let key { return .init(certificate: certificate, key: key, clientCA: clientCA) }
+    if let certificate, let key {
+      do throws(HTTPServerError) {
+        if looksIntoFiles { try TLSConfiguration(certificate: certificate, key: key, clientCA: clientCA).check() }
+      } catch {
+        problems.error(
+          at: section.position, "tls: \(error)",
+          advice: "name PEM files that belong together, and that this user may read")
+      }
+      return .init(certificate: certificate, key: key, clientCA: clientCA)
+    }
     if certificate != nil || key != nil || clientCA != nil {
       let missing = certificate == nil ? "certificate" : "key"
       problems.error(

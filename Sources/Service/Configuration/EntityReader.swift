@@ -24,7 +24,7 @@ struct EntityReader {
       id: keys.jsonPath("id", JSONPath([.key("id")])),
       updatedAt: keys.optionalPath("updated_at", JSONPath([.key("updated_at")])),
       etag: keys.boolean("etag") ?? true,
-      idempotencyHeader: keys.optionalText("idempotency_header", "Idempotency-Key"),
+      idempotencyHeader: keys.headerName("idempotency_header", "Idempotency-Key"),
       envelope: keys.optionalText("envelope", nil),
       list: list(keys), find: find(keys),
       get: call(keys, "get", .get, path: "/customers/{id}", methods: []),
@@ -68,6 +68,11 @@ struct EntityReader {
     if needsID, !text.contains("{id}") {
       problems.error(
         at: node.position, "\(keys.name): 'path' has no {id}, which stands for the record's id",
+        advice: "write it like '\(standard)'")
+    }
+    if !needsID, text.contains("{id}") {
+      problems.error(
+        at: node.position, "\(keys.name): 'path' has {id}, and no record's id is known there",
         advice: "write it like '\(standard)'")
     }
     return text

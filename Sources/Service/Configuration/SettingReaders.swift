@@ -1,4 +1,6 @@
 import Documents
+import HTTP
+import HTTPClient
 import HTTPServer
 import JSON
 import Mapping
@@ -40,6 +42,22 @@ extension KeyedReader {
     text(key).map { FilePaths.resolve($0, in: directory) }
   }
 
+  /// A PEM file of certificates to trust.
+  /// - Parameter looksInside: The file is read now, so that a mistake isn't found at the first call.
+  func certificates(_ key: String, in directory: String, looksInside: Bool) -> String? {
+    guard let node = optional(key), let path = path(key, in: directory), looksInside else {
+      return path(key, in: directory)
+    }
+    do throws(HTTPClientError) {
+      try HTTPClientConfiguration.check(ca: path)
+    } catch {
+      problems.error(
+        at: node.position, "\(name): no certificates can be read from the file '\(path)'",
+        advice: "name a file with certificates in PEM form, and check its permissions")
+    }
+    return path
+  }
+
   func addresses(_ key: String) -> AddressList {
     AddressList(
       (items(key) ?? []).compactMap { node in
@@ -58,7 +76,9 @@ extension KeyedReader {
 
   func secret(of node: YAMLNode, key: String) -> Secret? {
     guard let text = node.text else {
-      problems.error(at: node.position, "\(name): '\(key)' must be text, and is \(node.kind)")
+      problems.error(
+        at: node.position, "\(name): '\(key)' must be text, and is \(node.kind)",
+        advice: "write one value: '${NAME}', or '${file:/path}'")
       return nil
     }
     guard !text.isEmpty else {
@@ -124,6 +144,20 @@ extension KeyedReader {
   func optionalText(_ key: String, _ standard: String?) -> String? {
     guard let node = node(key) else { return standard }
     return node.isNull ? nil : text(of: node, key: key)
+  }
+
+  /// A header's name, which may be switched off by null.
+  func headerName(_ key: String, _ standard: String?) -> String? {
+    guard let node = node(key) else { return standard }
+    if node.isNull { return nil }
+    guard let name = text(of: node, key: key) else { return standard }
+    guard HTTPHeaders.isName(name) else {
+      problems.error(
+        at: node.position, "\(self.name): '\(key)' must be a header's name, and is \(node.kind)",
+        advice: "write letters, digits and -, such as X-Signature")
+      return standard
+    }
+    return name
   }
 
   private func setting<Value>(

@@ -7,6 +7,8 @@ import Signatures
 /// Reads `invoiced` and `pms`.
 struct SideReader {
   let directory: String
+  /// The files that it names are read too.
+  let looksIntoFiles: Bool
   let problems: ProblemList
 
   func invoiced(_ keys: KeyedReader) -> InvoicedConfiguration? {
@@ -17,7 +19,7 @@ struct SideReader {
     let allowFrom = webhook?.addresses("allow_from") ?? AddressList()
     webhook?.finish()
     let timeout = keys.duration("timeout", .seconds(30))
-    let ca = keys.path("ca", in: directory)
+    let ca = keys.certificates("ca", in: directory, looksInside: looksIntoFiles)
     let concurrency = keys.integer("concurrency", least: 1) ?? 4
     let rate = keys.rate("rate")
     keys.finish()
@@ -31,7 +33,7 @@ struct SideReader {
     let url = keys.url("url", advice: "write 'url: https://pms.example.com/api/v1'")
     let auth = keys.optional("auth") == nil ? PMSAuthentication.none : keys.section("auth").flatMap(auth)
     let timeout = keys.duration("timeout", .seconds(30))
-    let ca = keys.path("ca", in: directory)
+    let ca = keys.certificates("ca", in: directory, looksInside: looksIntoFiles)
     let concurrency = keys.integer("concurrency", least: 1) ?? 8
     let rate = keys.rate("rate")
     let callback = keys.section("callback").flatMap { CallbackReader(problems: problems).callback($0) }
@@ -60,7 +62,7 @@ struct SideReader {
       guard let user, let password else { return nil }
       return .basic(user: user, password: password)
     case .header:
-      let name = word(keys, "name", advice: "write 'name: X-Api-Key'")
+      let name = keys.required("name", advice: "write 'name: X-Api-Key'").flatMap { _ in keys.headerName("name", nil) }
       let value = keys.secret("value", advice: "write 'value: ${PMS_KEY}'")
       guard let name, let value else { return nil }
       return .header(name: name, value: value)
