@@ -66,13 +66,19 @@ struct Audit {
     }
     guard let owner = mapping.flow(owning: row.record, on: side), reports[owner.name] != nil else { return }
     reports[owner.name]?.records[side, default: 0] += 1
-    if unit.records[key]?.apart != nil || unit.link != nil {
+    if try await isKeptApart(key, unit) {
       reports[owner.name]?.apart[side, default: []].append(key.id)
     } else if !unit.events.isEmpty {
       reports[owner.name]?.inFlight += 1
     } else if owner.create.allows(on: side.other) {
       reports[owner.name]?.unlinked[side, default: []].append(key.id)
     }
+  }
+
+  /// By a person or a policy, or since it was forgotten (rule 24).
+  private func isKeptApart(_ key: RecordKey, _ unit: UnitState) async throws(WalkError) -> Bool {
+    if unit.records[key]?.apart != nil || unit.link != nil { return true }
+    do throws(StoreError) { return try await context.store.isForgotten(key) } catch { throw .store(error) }
   }
 
   private mutating func takeLinked(_ row: Observation, _ link: Link) async throws(WalkError) {

@@ -67,6 +67,23 @@ import Testing
     }
   }
 
+  @Test("a forgotten customer's records are kept apart, and not told as unlinked")
+  func forgotten() async throws {
+    try await WalkBench.with { bench in
+      let id = try bench.company(1)["id"]?.identifier ?? ""
+      _ = try await bench.reconcile(full: true)
+      let answer = await AdminAPI(core: bench.core).answer(
+        HTTPRequest(
+          method: "POST", target: "/admin/v1/forget", headers: ["Content-Type": "application/json"],
+          body: (["invoiced_id": .string(id)] as JSONValue).serialized))
+      #expect(answer.status == 200)
+      let report = await audit(bench).json
+      let flow = try #require(report["flows"]?.array?.first)
+      #expect(flow["unlinked"] == ["invoiced": [], "pms": []] && report["agrees"] == true, "\(flow.text)")
+      #expect(flow["apart"]?["invoiced"]?.array == [.string(id)] && flow["apart"]?["pms"]?.array?.count == 1)
+    }
+  }
+
   @Test("the commands reconcile, backfill and audit work while no service runs, and say by their exit what they found")
   func commands() async throws {
     try await WalkBench.with { bench in
