@@ -95,6 +95,13 @@ enum Counted {
   static func text(_ count: Int, _ noun: String) -> String {
     "\(count == 0 ? "no" : "\(count)") \(noun)\(count == 1 ? "" : "s")"
   }
+
+  /// "1 event waits", "2 events wait", "No events wait", to begin a sentence with.
+  static func sentence(_ count: JSONValue?, _ noun: String, _ one: String, _ many: String) -> String {
+    let count = Int(count?.int64 ?? 0)
+    let text = "\(text(count, noun)) \(count == 1 ? one : many)"
+    return text.prefix(1).uppercased() + text.dropFirst()
+  }
 }
 
 extension Diagnostic {

@@ -35,8 +35,10 @@ extension ExitCode {
 
 /// What commands that need the configuration share.
 struct ConfigurationOptions: ParsableArguments {
-  @Option(name: .long, help: "The configuration file.")
-  var config = "customer-sync.yaml"
+  static let standardFile = "customer-sync.yaml"
+
+  @Option(name: .long, help: ArgumentHelp("The configuration file.", valueName: "file"))
+  var config = standardFile
 
   /// The configuration and its mapping; prints every problem and exits with 78 where one can't be used.
   func load() throws -> (configuration: Configuration, mapping: Mapping) {

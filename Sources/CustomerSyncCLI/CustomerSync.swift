@@ -1,10 +1,17 @@
 import ArgumentParser
+import Mapping
 
 @main
-struct CustomerSync: AsyncParsableCommand {
+struct CustomerSync: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "customer-sync",
     abstract: "Keeps the customers of Invoiced and of a Custom PMS in two-way sync.",
+    discussion: """
+      EXAMPLE
+        customer-sync demo
+        customer-sync check --config customer-sync.yaml
+        customer-sync serve --config customer-sync.yaml
+      """,
     subcommands: [
       Serve.self, Demo.self, SandboxCommand.self, Check.self, BackfillCommand.self, ReconcileCommand.self,
       AuditCommand.self, StatusCommand.self, EventsCommand.self, LinksCommand.self, ParkedCommand.self,
@@ -15,10 +22,33 @@ struct CustomerSync: AsyncParsableCommand {
   /// `serve` is read by itself, since the tree of all commands takes longer to build than the service to start. What
   /// can't be read that way goes the common one, which says why.
   static func main() async {
-    let arguments = CommandLine.arguments.dropFirst()
-    guard arguments.first == "serve", let serve = try? Serve.parse(Array(arguments.dropFirst())) else {
-      return await main(nil)
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == "serve", let serve = try? Serve.parse(Array(words.dropFirst())) {
+      do { return try await serve.run() } catch { exit(withError: error) }
     }
-    do { try await serve.run() } catch { exit(withError: error) }
+    if words.first == "help", let unknown = unknownCommand(in: words.dropFirst()) {
+      exit(withError: ValidationError("There is no command '\(unknown)'."))
+    }
+    await main(words)
+  }
+
+  /// The first of the words that names no command; `help` of the argument parser passes over it.
+  private static func unknownCommand(in words: ArraySlice<String>) -> String? {
+    var command: any ParsableCommand.Type = self
+    for word in words where !word.hasPrefix("-") {
+      guard let next = command.configuration.subcommands.first(where: { $0._commandName == word }) else { return word }
+      command = next
+    }
+    return nil
+  }
+}
+
+/// A command that only has others below it: called alone it does nothing, and that is wrong usage.
+protocol CommandGroup: AsyncParsableCommand {}
+
+extension CommandGroup {
+  func run() async throws {
+    let names = Self.configuration.subcommands.map { $0._commandName }
+    throw ValidationError("Name what to do after `\(Self._commandName)`: \(alternatives(names)).")
   }
 }

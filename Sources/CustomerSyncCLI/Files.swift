@@ -33,6 +33,8 @@ enum Files {
     }
   }
 
+  static func exist(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   /// Writes the text to the file, replacing it; to standard output for nil and for `-`.
   static func write(_ text: String, to path: String?) throws(FileFailure) {
     guard let path, path != "-" else { return Console.write(text) }

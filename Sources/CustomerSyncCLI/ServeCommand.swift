@@ -45,7 +45,7 @@ struct Serve: AsyncParsableCommand {
         configuration = reload(service, configuration, log, logger) ?? configuration
         continue
       }
-      logger.info("draining", metadata: ["drain": "\(configuration.drain)"])
+      logger.info("draining", metadata: ["drain": "\(configuration.drain.components.seconds)s"])
       signals.exitOnNext()
       await service.drain(within: configuration.drain)
       logger.info("stopped")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import HTTP
 import JSON
 import Signatures
 
@@ -76,6 +77,18 @@ struct Sign: ParsableCommand {
     for text in [id, header, prefix, timestampHeader, idHeader].compactMap({ $0 })
     where text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
       throw ValidationError("a header can't hold control characters: \(text.debugDescription)")
+    }
+    for (option, name) in [
+      ("--header", header), ("--timestamp-header", timestampHeader), ("--id-header", idHeader),
+    ] {
+      guard let name, !HTTPHeaders.isName(name) else { continue }
+      throw ValidationError("\(option) takes a header's name, such as X-Signature; '\(name)' is none.")
+    }
+    if id == "" { throw ValidationError("--id is empty: give the event's id, or leave it out.") }
+    do throws(SignatureError) {
+      _ = try SignatureVerifier(scheme: signatureScheme, secrets: [Secret(secret)], tolerance: .seconds(1))
+    } catch {
+      throw ValidationError("\(error).")
     }
   }
 

@@ -20,8 +20,16 @@ struct Simulate: AsyncParsableCommand {
         customer-sync simulate --mapping mapping.yaml --seed 17
       """)
 
-  @Option(help: ArgumentHelp("The mapping; the one that is shipped where none is given.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The mapping. (default: that of --config, else the one that is shipped)", valueName: "file"))
   var mapping: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A configuration whose mapping is taken. (default: customer-sync.yaml, if there is one)",
+      valueName: "file"))
+  var config: String?
 
   @Option(help: ArgumentHelp("How many days (default: 200).", valueName: "n"))
   var seeds: Int?
@@ -30,14 +38,16 @@ struct Simulate: AsyncParsableCommand {
   var seed: UInt64?
 
   func validate() throws {
+    if mapping != nil, config != nil { throw ValidationError("Give one of --mapping FILE and --config FILE.") }
     if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1.") }
     if let seed, seed > UInt64(Int.max) { throw ValidationError("--seed: at most \(Int.max).") }
   }
 
   func run() async throws {
-    let chosen = try chosenMapping()
+    let own = try ownMapping()
+    let chosen = try own ?? shippedMapping()
     let simulator = try CommandFailure.reporting { () throws(SimulationError) in
-      try Simulator(mapping: chosen, variesPolicies: mapping == nil)
+      try Simulator(mapping: chosen, variesPolicies: own == nil)
     }
     let (first, count) = (seed ?? 1, seeds ?? (seed == nil ? 200 : 1))
     let progress = SimulationProgress(total: count)
@@ -46,7 +56,7 @@ struct Simulate: AsyncParsableCommand {
     progress.clear()
     let took = start.duration(to: .now)
     if let failure = campaign.failure {
-      let given = mapping.map { "--mapping \($0) " } ?? ""
+      let given = mapping.map { "--mapping \($0) " } ?? config.map { "--config \($0) " } ?? ""
       Console.write(failure.report(again: "customer-sync simulate \(given)--seed \(failure.seed)"))
       Console.message(campaign.summary(took))
       throw ExitCode.failure
@@ -54,14 +64,30 @@ struct Simulate: AsyncParsableCommand {
     Console.print(campaign.summary(took))
   }
 
-  private func chosenMapping() throws -> Mapping {
-    let (read, problems) =
-      mapping.map { MappingLoader.load($0) }
-      ?? MappingDocument.read(
-        text: String(decoding: PackageResources.default_mapping_yaml, as: UTF8.self), file: "default-mapping.yaml")
-    for problem in problems where mapping != nil { Console.message(problem.description) }
+  /// The user's mapping; nil where there is none. Prints problems and exits with 78 where it can't be used.
+  private func ownMapping() throws -> Mapping? {
+    var path = mapping
+    if path == nil {
+      guard config != nil || Files.exist(ConfigurationOptions.standardFile) else { return nil }
+      var options = ConfigurationOptions()
+      options.config = config ?? ConfigurationOptions.standardFile
+      let (configuration, problems) = options.loadConfiguration()
+      for problem in problems { Console.message(problem.description) }
+      path = configuration?.mapping
+    }
+    guard let path else { throw ExitCode.misconfigured }
+    let (read, problems) = MappingLoader.load(path)
+    for problem in problems { Console.message(problem.description) }
     guard let read else { throw ExitCode.misconfigured }
     return read
+  }
+
+  private func shippedMapping() throws -> Mapping {
+    let text = String(decoding: PackageResources.default_mapping_yaml, as: UTF8.self)
+    guard let mapping = MappingDocument.read(text: text, file: "default-mapping.yaml").mapping else {
+      throw ExitCode.failure
+    }
+    return mapping
   }
 }
 

@@ -185,4 +185,10 @@ public struct Mapping: Sendable, Hashable {
   public init(flows: [Flow]) { self.flows = flows }
 
   public func flow(named name: String) -> Flow? { flows.first { $0.name.isIdentical(to: name) } }
+
+  /// Why there is no flow of that name, and which there are.
+  public func noFlow(named name: String) -> String {
+    "the mapping has no flow '\(name)'"
+      + (flows.isEmpty ? "" : "; choose from \(alternatives(flows.map { "'\($0.name)'" }))")
+  }
 }

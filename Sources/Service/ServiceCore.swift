@@ -43,6 +43,7 @@ public final class ServiceCore: Sendable {
           metrics.committed(seconds: sample.duration.seconds, batch: sample.batch)
         }
       } catch {
+        if case .inUse = error { throw .storeInUse("\(error)") }
         throw .failed("\(error)")
       }
     case .postgres:

@@ -109,12 +109,14 @@ public final class SyncService: Sendable {
 public enum ServiceError: Error, Sendable, CustomStringConvertible {
   /// The configuration or the mapping is wrong: exit 78.
   case misconfigured(String)
+  /// Another process has the store: exit 1.
+  case storeInUse(String)
   /// A port in use, a store that can't be opened: exit 1.
   case failed(String)
 
   public var description: String {
     switch self {
-    case .misconfigured(let reason), .failed(let reason): reason
+    case .misconfigured(let reason), .storeInUse(let reason), .failed(let reason): reason
     }
   }
 }

@@ -4,14 +4,17 @@ import Testing
   @Test(
     "every command's help has an example",
     arguments: [
-      ["serve"], ["sandbox"], ["check"], ["mapping"], ["mapping", "test"], ["mapping", "import"],
-      ["mapping", "render"], ["mapping", "suggest"], ["sign"], ["openapi"],
+      "serve", "demo", "sandbox", "check", "backfill", "reconcile", "audit", "status", "events", "events list",
+      "events show", "events replay", "links", "links list", "links show", "links link", "links unlink", "parked",
+      "parked list", "parked show", "parked retry", "parked discard", "conflicts", "conflicts list", "conflicts show",
+      "conflicts resolve", "deletes", "deletes list", "deletes approve", "deletes reject", "pause", "resume", "forget",
+      "mapping", "mapping test", "mapping import", "mapping render", "mapping suggest", "simulate", "sign", "openapi",
     ])
-  func example(command: [String]) throws {
-    let outcome = try Program().run(command + ["--help"])
+  func example(command: String) throws {
+    let outcome = try Program().run(command.split(separator: " ").map(String.init) + ["--help"])
     #expect(outcome.status == 0)
     #expect(outcome.output.contains("EXAMPLE"))
-    #expect(outcome.output.contains("customer-sync \(command.joined(separator: " "))"))
+    #expect(outcome.output.contains("customer-sync \(command)"))
   }
 
   @Test("prints the description of its own API")
@@ -28,10 +31,31 @@ import Testing
       ["chekc"], ["check", "--onlin"], ["mapping", "test"], ["pause", "nobody"], ["parked", "show"],
       ["events", "list", "--since", "yesterday"], ["events", "list", "--state", "lost"],
       ["events", "list", "--side", "left"], ["events", "replay", "--since", "yesterday"],
+      ["events", "replay", "--type", "customer.updated"], ["parked", "retry"], ["parked", "retry", "1", "--all"],
+      ["forget"], ["forget", "--pms", ""], ["forget", "--pms", "1", "--invoiced", "2"], ["links", "link", "1"],
+      ["audit", "--format", "pdf"], ["audit", "--json", "--format", "html"],
+      ["deletes", "approve", "1", "--flow", "a"],
+      ["simulate", "--seeds", "0"], ["simulate", "--mapping", "a", "--config", "b"], ["sandbox", "--faults", "rain"],
+      ["sandbox", "--pms", "8602"], ["help", "chekc"], ["help", "events", "lsit"], ["serve", "now"],
+      ["backfill", "--flow"],
     ])
   func usage(arguments: [String]) throws {
     let outcome = try Program().run(arguments)
     #expect(outcome.status == 64)
     #expect(outcome.output.isEmpty)
+  }
+
+  @Test(
+    "a command that only has others below it is wrong usage when it is called alone, and names them",
+    arguments: [
+      ([], "check, backfill"), (["events"], "list, show or replay"), (["links"], "list, show, link or unlink"),
+      (["parked"], "retry or discard"), (["conflicts"], "list, show or resolve"),
+      (["deletes"], "list, approve or reject"), (["mapping"], "test, import, render or suggest"),
+    ])
+  func group(arguments: [String], names: String) throws {
+    let outcome = try Program().run(arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.messages.contains(names))
   }
 }

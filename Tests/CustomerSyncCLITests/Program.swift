@@ -26,8 +26,10 @@ struct Program {
     Bundle.module.bundleURL.appendingPathComponent("Fixtures").appendingPathComponent(name).path
   }
 
-  func write(_ text: String, to name: String) throws {
-    try Data(text.utf8).write(to: directory.appendingPathComponent(name))
+  func write(_ text: String, to name: String) throws { try write(Array(text.utf8), to: name) }
+
+  func write(_ bytes: [UInt8], to name: String) throws {
+    try Data(bytes).write(to: directory.appendingPathComponent(name))
   }
 
   /// A configuration that reaches nobody, and a mapping beside it.

@@ -65,6 +65,7 @@ import Testing
       ["--scheme", "hmac", "--secret", ""], ["--scheme", "hmac", "--secret", "s", "--signed", "x"],
       ["--scheme", "standard-webhooks", "--secret", "whsec_?"], ["--scheme", "hmac"], ["--scheme", "none"],
       ["--scheme", "invoiced", "--secret", "s", "--header", "X"],
+      ["--scheme", "hmac", "--secret", "s", "--header", "X Y"], ["--scheme", "hmac", "--secret", "s", "--id", ""],
     ])
   func refusals(arguments: [String]) throws {
     let outcome = try Program().run(["sign"] + arguments, input: "x")

@@ -51,7 +51,10 @@ final class AdminConnection: Sendable {
     } catch {
       Console.message("error: \(error)")
       if case .misconfigured = error { throw ExitCode.misconfigured }
-      Console.message("No service that has this store open answers on its admin listener, \(listen).")
+      if case .storeInUse = error {
+        Console.message(
+          "  next: stop it; or, if it is `serve`, let admin.listen be the address that it has (\(listen))")
+      }
       throw ExitCode.failure
     }
   }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import JSON
 
-struct ConflictsCommand: AsyncParsableCommand {
+struct ConflictsCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "conflicts", abstract: "Show and decide what changed on both sides.",
     discussion: """

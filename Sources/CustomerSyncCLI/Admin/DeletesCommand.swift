@@ -1,7 +1,7 @@
 import ArgumentParser
 import JSON
 
-struct DeletesCommand: AsyncParsableCommand {
+struct DeletesCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "deletes", abstract: "Show and decide what the mass-delete guard holds.",
     discussion: """
@@ -52,7 +52,7 @@ struct DeletesCommand: AsyncParsableCommand {
     @OptionGroup var chosen: Chosen
 
     func run(with admin: AdminConnection) async throws {
-      try await chosen.decide("approve", "approved", "deletes go on.", admin, output)
+      try await chosen.decide("approve", "approved", ("delete", "goes on", "go on"), admin, output)
     }
   }
 
@@ -73,7 +73,8 @@ struct DeletesCommand: AsyncParsableCommand {
     @OptionGroup var chosen: Chosen
 
     func run(with admin: AdminConnection) async throws {
-      try await chosen.decide("reject", "rejected", "records are kept, unlinked.", admin, output)
+      try await chosen.decide(
+        "reject", "rejected", ("record", "is kept, unlinked", "are kept, unlinked"), admin, output)
     }
   }
 
@@ -87,7 +88,8 @@ struct DeletesCommand: AsyncParsableCommand {
     }
 
     fileprivate func decide(
-      _ action: String, _ word: String, _ told: String, _ admin: AdminConnection, _ output: OutputOptions
+      _ action: String, _ word: String, _ told: (noun: String, one: String, many: String), _ admin: AdminConnection,
+      _ output: OutputOptions
     ) async throws {
       var body: JSONValue?
       if !ids.isEmpty { body = ["ids": .array(ids.map { .string($0) })] }
@@ -96,7 +98,7 @@ struct DeletesCommand: AsyncParsableCommand {
       if output.json {
         Console.print(result.pretty)
       } else {
-        Console.print("\(Table.text(result[word])) \(told)")
+        Console.print(Counted.sentence(result[word], told.noun, told.one, told.many) + ".")
         if result[word]?.int64 ?? 0 > 0 { admin.sayWhoWorks() }
       }
     }

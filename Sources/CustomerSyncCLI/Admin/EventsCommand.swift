@@ -3,7 +3,7 @@ import JSON
 import Mapping
 import Sync
 
-struct EventsCommand: AsyncParsableCommand {
+struct EventsCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "events", abstract: "Show the inbox, and have events worked again.",
     discussion: """
@@ -130,8 +130,9 @@ struct EventsCommand: AsyncParsableCommand {
       if output.json {
         Console.print(result.pretty)
       } else {
-        Console.print("\(Table.text(result["replayed"])) events wait to be worked again.")
-        admin.sayWhoWorks()
+        Console.print(
+          Counted.sentence(result["replayed"], "event", "waits", "wait") + " to be worked again.")
+        if result["replayed"]?.int64 ?? 0 > 0 { admin.sayWhoWorks() }
       }
     }
   }

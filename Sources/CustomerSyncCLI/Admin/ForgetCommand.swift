@@ -18,6 +18,7 @@ struct ForgetCommand: AdminCommand {
 
   func validate() throws {
     guard (invoiced == nil) != (pms == nil) else { throw ValidationError("Give either --invoiced or --pms.") }
+    guard invoiced ?? pms != "" else { throw ValidationError("The id is empty: give the record's.") }
   }
 
   func run(with admin: AdminConnection) async throws {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import JSON
 
-struct LinksCommand: AsyncParsableCommand {
+struct LinksCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "links", abstract: "Show, make and end the links between records.",
     discussion: """

@@ -1,7 +1,7 @@
 import ArgumentParser
 import JSON
 
-struct ParkedCommand: AsyncParsableCommand {
+struct ParkedCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "parked", abstract: "Show what waits for a change or a person, and try it again.",
     discussion: """
@@ -77,7 +77,8 @@ struct ParkedCommand: AsyncParsableCommand {
       if output.json {
         Console.print(JSONValue.array(results).pretty)
       } else {
-        Console.print("\(results.count) parked entries are tried again.")
+        Console.print(
+          results.count == 1 ? "1 parked entry is tried again." : "\(results.count) parked entries are tried again.")
         if !results.isEmpty { admin.sayWhoWorks() }
       }
     }

@@ -3,7 +3,7 @@ import Documents
 import Mapping
 import Service
 
-struct MappingCommand: ParsableCommand {
+struct MappingCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "mapping",
     abstract: "Try, import, render or propose a mapping.",
@@ -26,18 +26,16 @@ struct MappingOptions: ParsableArguments {
   /// read; what only `check` and `serve` refuse is printed and let pass.
   func load() throws -> (mapping: Mapping, configuration: Configuration?) {
     var configuration: Configuration?
-    var path = mapping
-    if path == nil {
+    if mapping == nil {
       let (loaded, problems) = options.loadConfiguration()
+      guard let loaded else { return try Self.refuse(problems) }
       configuration = loaded
-      path = loaded?.mapping ?? MappingLoader.path(namedIn: options.config)
-      // The mapping's path is all that is needed: secrets that aren't set, for one, don't matter here.
-      if path == nil { let _: Never = try Self.refuse(problems) }
     }
-    guard let path else { throw ExitCode.misconfigured }
+    guard let path = mapping ?? configuration?.mapping else { throw ExitCode.misconfigured }
     let (mapping, problems) = MappingDocument.read(path: path)
     guard let mapping else { return try Self.refuse(problems) }
-    for problem in MappingCheck.problems(in: mapping) where problem.severity == .error {
+    for var problem in MappingCheck.problems(in: mapping) where problem.severity == .error {
+      problem.severity = .warning
       Console.message(problem.description)
     }
     return (mapping, configuration)

@@ -28,6 +28,11 @@ struct MappingSuggest: AsyncParsableCommand {
     let (configuration, problems) = options.loadConfiguration()
     for problem in problems { Console.message(problem.description) }
     guard let configuration else { throw ExitCode.misconfigured }
+    if Files.exist(configuration.mapping) {
+      let (mapping, problems) = MappingDocument.read(path: configuration.mapping)
+      for problem in problems where problem.severity == .error { Console.message(problem.description) }
+      if mapping == nil { throw ExitCode.misconfigured }
+    }
     let sides = try CommandFailure.reporting { () throws(ServiceError) in try SideConnections(configuration) }
     defer { sides.close() }
     var records: [Side: [JSONValue]] = [:]

@@ -64,8 +64,7 @@ struct MappingTest: ParsableCommand {
           + "\n  next: change a flow's `where`, or choose one with --flow")
     }
     guard let flow = mapping.flow(named: name) else {
-      let names = mapping.flows.map { "'\($0.name)'" }.joined(separator: ", ")
-      throw SampleFailure("there is no flow '\(name)'\n  next: choose from \(names.isEmpty ? "none: add one" : names)")
+      throw SampleFailure(mapping.noFlow(named: name))
     }
     guard flow.covers(sample.record, on: side) else {
       throw SampleFailure(

@@ -22,6 +22,12 @@ struct AuditCommand: AdminCommand {
   @Flag(help: "The same as --format json.") var json = false
   @Option(help: "Write to this file, in place of standard output.") var output: String?
 
+  func validate() throws {
+    if json, format != .text, format != .json {
+      throw ValidationError("--json is --format json: leave one of the two out.")
+    }
+  }
+
   func run(with admin: AdminConnection) async throws {
     let format = json ? .json : format
     var query = [(name: "format", value: format.rawValue)]

@@ -8,7 +8,7 @@ enum DryRun {
   static func run(_ options: ConfigurationOptions, _ output: OutputOptions, flow: String?) async throws {
     let (configuration, mapping) = try options.load()
     if let flow, mapping.flow(named: flow) == nil {
-      Console.message("error: the mapping has no flow '\(flow)': it has \(mapping.flows.map(\.name))")
+      Console.message("error: \(mapping.noFlow(named: flow))")
       throw ExitCode.failure
     }
     for flow in mapping.flows where flow.live < .all {

@@ -13,7 +13,7 @@ extension AdminAPI {
     }
     let flow = call.parameter("flow")
     if let flow, context.mapping.flow(named: flow) == nil {
-      throw .badRequest("The mapping has no flow '\(flow)': it has \(context.mapping.flows.map(\.name)).")
+      throw .badRequest(context.mapping.noFlow(named: flow))
     }
     let format = call.parameter("format") ?? "json"
     guard ["json", "text", "html", "rst"].contains(format) else {

@@ -101,7 +101,9 @@ extension AdminAPI {
   /// The link ends, and both records are kept apart until a person links them.
   func unlink(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let text = call.variable("id")
-    guard let found = try await find(link: text) else { throw .notFound("There is no link \(text).") }
+    guard let found = try await find(link: text) else {
+      throw .notFound("There is no link \(text); see: customer-sync links list")
+    }
     let keys = Side.allCases.map { found.key(on: $0) }
     let ended = try await core.engine.exclusively(on: keys) { () async throws(AdminError) in try await part(found.id) }
     return .json(Self.json(ended))
@@ -110,7 +112,7 @@ extension AdminAPI {
   private func part(_ id: Int64) async throws(AdminError) -> Link {
     let now = context.clock.now
     guard var link = try await reading({ () async throws(StoreError) in try await store.link(id) }) else {
-      throw .notFound("There is no link \(id).")
+      throw .notFound("There is no link \(id); see: customer-sync links list")
     }
     guard link.state != .ended else { throw .conflict("Link \(id) has ended already.") }
     link.state = .ended
@@ -278,7 +280,9 @@ extension AdminAPI {
     let unit = try await reading { () async throws(StoreError) in try await store.unit(of: key) }
     var keys = [key]
     if let link = unit.link, link.state != .ended { keys.append(link.key(on: key.side.other)) }
-    guard try await isKnown(key, unit) else { throw .notFound("Nothing is stored about \(key).") }
+    guard try await isKnown(key, unit) else {
+      throw .notFound("Nothing is stored about \(key): compare the id with customer-sync links list")
+    }
     let all = keys
     try await core.engine.exclusively(on: all) { () async throws(AdminError) in
       try await reading { () async throws(StoreError) in try await store.forget(all) }

@@ -54,7 +54,7 @@ extension AdminAPI {
     var query = ListQuery(limit: Self.batch)
     if let value = object["flow"] {
       guard let flow = value.string else { throw .badRequest("flow must be a flow's name.") }
-      guard context.mapping.flow(named: flow) != nil else { throw .notFound("The mapping has no flow \(flow).") }
+      guard context.mapping.flow(named: flow) != nil else { throw .notFound(context.mapping.noFlow(named: flow)) }
       query.flow = flow
     }
     var count = 0

@@ -92,7 +92,7 @@ extension AdminAPI {
       found = try await matching(ListQuery(record: text, limit: 2))
       guard found.count < 2 else { throw .conflict("\(text) has several events: name one by its number.") }
     }
-    guard let event = found.first else { throw .notFound("There is no event \(text).") }
+    guard let event = found.first else { throw .notFound("There is no event \(text); see: customer-sync events list") }
     guard found.count == 1 else {
       throw .conflict("Both sides have an event \(text): name it invoiced:\(text) or pms:\(text).")
     }

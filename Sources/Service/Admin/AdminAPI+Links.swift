@@ -15,7 +15,9 @@ extension AdminAPI {
   /// Both sides next to each other, the agreed values, and the records' history.
   func link(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let text = call.variable("id")
-    guard let link = try await find(link: text) else { throw .notFound("There is no link \(text).") }
+    guard let link = try await find(link: text) else {
+      throw .notFound("There is no link \(text); see: customer-sync links list")
+    }
     let flow = context.mapping.flow(named: link.flow)
     var records: [Side: JSONValue] = [:]
     for side in Side.allCases {
@@ -126,11 +128,11 @@ extension AdminAPI {
 
   /// An entry by the store's number, or by the id of the one record it is about.
   func find(_ kind: Hold.Kind, _ text: String) async throws(AdminError) -> Hold {
-    let what =
+    let (what, list) =
       switch kind {
-      case .parked: "parked entry"
-      case .conflict: "conflict"
-      case .deletion: "held delete"
+      case .parked: ("parked entry", "parked")
+      case .conflict: ("conflict", "conflicts")
+      case .deletion: ("held delete", "deletes")
       }
     if let id = Int64(text) {
       let found = try await reading { () async throws(StoreError) in try await store.hold(id) }
@@ -138,7 +140,9 @@ extension AdminAPI {
     }
     let query = ListQuery(record: text, limit: 2)
     let found = try await reading { () async throws(StoreError) in try await store.holds(kind, query) }.items
-    guard let hold = found.first else { throw .notFound("There is no \(what) \(text).") }
+    guard let hold = found.first else {
+      throw .notFound("There is no \(what) \(text); see: customer-sync \(list) list")
+    }
     guard found.count == 1 else { throw .conflict("Several entries are about \(text): name one by its number.") }
     return hold
   }

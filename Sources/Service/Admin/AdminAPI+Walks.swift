@@ -34,7 +34,7 @@ extension AdminAPI {
     if name.isNull { return nil }
     guard let text = name.string else { throw .badRequest("flow must be a flow's name.") }
     guard context.mapping.flow(named: text) != nil else {
-      throw .badRequest("The mapping has no flow '\(text)': it has \(context.mapping.flows.map(\.name)).")
+      throw .badRequest(context.mapping.noFlow(named: text))
     }
     return text
   }

@@ -56,8 +56,8 @@ extension AuditReport.FlowReport {
 
   private var remarks: [String] {
     var lines = [
-      "Records: \(records[.invoiced] ?? 0) of Invoiced and \(records[.pms] ?? 0) of the PMS; \(linked) pairs are linked, "
-        + "\(agreeing) of them agree on every row."
+      "Records: \(records[.invoiced] ?? 0) of Invoiced and \(records[.pms] ?? 0) of the PMS; linked: \(linked), "
+        + "of which \(agreeing) agree on every row."
     ]
     if inFlight > 0 { lines.append("In flight: \(inFlight).") }
     for (lists, what) in [(unlinked, "Without a counterpart"), (apart, "Kept apart")] {

@@ -27,12 +27,18 @@ public final class Rehearsal: Sendable {
     // Nothing is in doubt here for long: nothing was written.
     copy.confirm = .zero
     var made: [RehearsalConnector] = []
-    core = try ServiceCore(
-      copy, mapping: mapping, logger: Logger(label: "rehearsal") { _ in SwiftLogNoOpLogHandler() }, purpose: "backfill"
-    ) { connector, clock in
-      let rehearsing = RehearsalConnector(connector, clock: clock)
-      made.append(rehearsing)
-      return rehearsing
+    do throws(ServiceError) {
+      core = try ServiceCore(
+        copy, mapping: mapping, logger: Logger(label: "rehearsal") { _ in SwiftLogNoOpLogHandler() },
+        purpose: "backfill"
+      ) { connector, clock in
+        let rehearsing = RehearsalConnector(connector, clock: clock)
+        made.append(rehearsing)
+        return rehearsing
+      }
+    } catch {
+      // What is wrong with the copy is wrong with the store.
+      throw .failed(error.description.replacing(path, with: original))
     }
     connectors = made
     began = core.context.clock.now

@@ -125,7 +125,7 @@ struct Connections: Sendable {
     Glibc.close(descriptor)
   }
 
-  private static func attempt<T>(_ path: String, _ body: () throws -> T) throws(StoreError) -> T {
+  static func attempt<T>(_ path: String, _ body: () throws -> T) throws(StoreError) -> T {
     do {
       return try body()
     } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {

@@ -6,7 +6,7 @@ extension SQLiteStore {
   /// none, there is no copy either.
   public static func copy(_ path: String, to copy: String) throws(StoreError) {
     guard FileManager.default.fileExists(atPath: path) else { return }
-    try translating {
+    try Connections.attempt(path) {
       var configuration = Configuration()
       configuration.readonly = true
       configuration.busyMode = .timeout(5)

@@ -35,7 +35,7 @@ import Testing
       let listed = try await Ran.command(again.bench, "deletes", "list", "--json")
       #expect(listed.json.array?.count == 28)
       let one = listed.json.array?.first?["id"]?.identifier ?? ""
-      #expect(try await Ran.command(again.bench, "deletes", "approve", one).output.hasPrefix("1 deletes go on."))
+      #expect(try await Ran.command(again.bench, "deletes", "approve", one).output.hasPrefix("1 delete goes on."))
       _ = try await self.held(again, 27)
       #expect(try await again.bench.admin("POST", "deletes/approve", ["flow": "companies"]).json["approved"] == 27)
       _ = try await again.bench.wait { again.records == (9, 9) ? true : nil }
