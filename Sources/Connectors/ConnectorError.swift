@@ -33,6 +33,9 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .notSent(let side, let reason): "\(side.title) could not be reached: \(reason)"
     case .unanswered(let side, let reason): "\(side.title) did not answer: \(reason)"
+    case .refused(.invoiced, 401, _, _, _):
+      // Its own words hold a part of the key.
+      "Invoiced answered 401: it does not take our key; check invoiced.api_key"
     case .refused(let side, let status, let message, _, _):
       "\(side.title) answered \(status)\(message.isEmpty ? "" : ": \(message)")"
     case .unreadable(let side, let reason): "\(side.title)'s answer can't be read: \(reason)"

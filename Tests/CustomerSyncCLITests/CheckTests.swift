@@ -101,6 +101,16 @@ import Testing
     #expect(
       try program.run(["check", "--online"])
         == .init(status: 0, output: "Invoiced answers.\nthe PMS answers.\n" + counts, messages: ""))
+    try program.configure(mapping: Sample.mapping, invoiced: sandbox.invoiced.url, pms: sandbox.pms.url)
+    try program.write(
+      program.text(of: "customer-sync.yaml").replacing("api_key: sandbox-key", with: "api_key: kept-secret"),
+      to: "customer-sync.yaml")
+    let refused = try program.run(["check", "--online"])
+    #expect(refused.status == 2)
+    // Invoiced repeats a key that it doesn't know, with its middle masked.
+    #expect(
+      refused.output.hasPrefix(
+        "error: Invoiced answered 401: it does not take our key; check invoiced.api_key\n"))
     try program.configure(mapping: Sample.mapping, invoiced: sandbox.invoiced.url)
     let outcome = try program.run(["check", "--online"])
     #expect(outcome.status == 2)

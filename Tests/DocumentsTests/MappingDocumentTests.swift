@@ -167,7 +167,8 @@ import Testing
         "error 1:10 flow 'a': 'pmss' is no value for 'on_link' -> did you mean 'pms'? allowed: invoiced, pms or newest"
       ),
       (
-        "conflict: [newest]", "error 1:11 flow 'a': 'conflict' must be text, and is a list -> write one value, in quotes where it has special characters"
+        "conflict: [newest]",
+        "error 1:11 flow 'a': 'conflict' must be text, and is a list -> write one value, in quotes where it has special characters"
       ),
       (
         "delete: { pms_deleted: remove }",

@@ -31,8 +31,13 @@ enum DryRun {
       let rows = try await rehearsal.rows()
       let outcome = rehearsal.run.progress
       await rehearsal.close()
-      if output.json { Console.print(JSONValue.array(rows).pretty) } else { show(rows) }
-      if outcome.state == .failed {
+      let isWhole = outcome.state != .failed
+      if output.json {
+        Console.print(JSONValue.array(rows).pretty)
+      } else if isWhole || !rows.isEmpty {
+        show(rows)
+      }
+      guard isWhole else {
         Console.message("error: not all records were read: \(outcome.reasons.joined(separator: "; "))")
         throw ExitCode.failure
       }

@@ -48,8 +48,11 @@ enum WalkFollower {
       pushes.isEmpty
       ? ["Nothing was written to either side."]
       : Table.lines([Column("WRITTEN TO", "side"), Column("ACTION", "action"), Column("TIMES", "count")], pushes)
-    for (name, text) in [("waiting", "still wait"), ("parked", "parked"), ("conflicts", "in conflict")] {
-      if let number = walk[name]?.int64, number > 0 { lines.append("\(number) \(text); see: customer-sync status") }
+    for (name, text, list) in [
+      ("waiting", "still waiting", "status"), ("parked", "parked", "parked list"),
+      ("conflicts", "in conflict", "conflicts list"),
+    ] {
+      if let number = walk[name]?.int64, number > 0 { lines.append("\(number) \(text); see: customer-sync \(list)") }
     }
     return lines.joined(separator: "\n")
   }
