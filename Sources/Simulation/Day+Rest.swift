@@ -91,7 +91,10 @@ extension Day {
     let pair = "\(invoicedKey) and \(pmsKey)"
     guard let flow = mapping.flow(named: link.flow), flow.live >= .updates else { return }
     guard let invoiced = truth(.invoiced)[invoicedKey.id.text], let pms = truth(.pms)[pmsKey.id.text] else {
-      if !isListed(invoicedKey, holds), !isListed(pmsKey, holds) { judge.fail(.deletedButLinked, pair) }
+      // Before the last step of `live`, a delete waits for it.
+      if flow.live == .all, !isListed(invoicedKey, holds), !isListed(pmsKey, holds) {
+        judge.fail(.deletedButLinked, pair)
+      }
       return
     }
     for (key, record) in [(invoicedKey, invoiced), (pmsKey, pms)] {
@@ -107,12 +110,10 @@ extension Day {
     where !isListed(invoicedKey, row: row.key, holds) && !isListed(pmsKey, row: row.key, holds) {
       let (left, right) = (row.raw(on: .invoiced, in: invoiced), row.raw(on: .pms, in: pms))
       guard !agrees(row, left, right, link) else {
-        if row.direction == .both, !judge.isEntered(row, [.invoiced: invoiced, .pms: pms]) {
+        if row.direction == .both, judge.isSteady(row), !judge.isEntered(row, [.invoiced: invoiced, .pms: pms]) {
           judge.fail(.editLost, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
         }
-        if row.direction == .both, flow.conflict == .newest, flow.onLink == .newest,
-          judge.isOlderEdit(row, [.invoiced: invoiced, .pms: pms])
-        {
+        if row.direction == .both, judge.isOlderEdit(row, [.invoiced: invoiced, .pms: pms]) {
           judge.fail(.olderEditWon, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
         }
         continue
@@ -146,6 +147,9 @@ extension Day {
     if left == right { return true }
     guard let agreed = link.agreed[row.key], !agreed.isBaseOnly else { return false }
     guard row.same(agreed.invoiced, invoiced, on: .invoiced), row.same(agreed.pms, pms, on: .pms) else { return false }
+    // A copy that its side filled by itself: its source has nothing to put in its place.
+    if row.direction == .toPMS, left.isNothing { return true }
+    if row.direction == .toInvoiced, right.isNothing { return true }
     return right.isNear(to: left) || left.isNear(to: right)
   }
 

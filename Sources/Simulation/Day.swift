@@ -31,6 +31,7 @@ final class Day: Sendable {
     var writes = 0
     /// When each crash that waits for a moment began to, by what had been counted then.
     var armed: [(crash: Crash, commits: Int, writes: Int)] = []
+    var edits = 0
     /// Where each subject's records are.
     var places: [Int: [Side: String]] = [:]
   }
@@ -45,16 +46,19 @@ final class Day: Sendable {
   private let settings: SimulatedSettings
   let timeline: Timeline
   let trace: Trace
-  let judge = Judge()
+  let judge: Judge
   private let executor: StepExecutor
   let systems: [Side: any SimulatedSystem]
   let store: SQLiteStore
   private let random: SeededGenerator
+  private let storeFaults: Set<Int>
   private let box = NetworkBox()
   private let state = Mutex(State())
 
   init(_ scenario: Scenario, _ settings: SimulatedSettings, store: SQLiteStore, isRecording: Bool) {
     self.scenario = scenario
+    judge = Judge(scenario)
+    storeFaults = Set(scenario.storeFaults.map(\.ordinal))
     self.settings = settings
     let root = SeededGenerator(seed: scenario.seed).stream(1000)
     random = root
@@ -82,6 +86,7 @@ final class Day: Sendable {
   private var network: Network { box.network }
   var mapping: Mapping { state.withLock { $0.running?.mapping } ?? scenario.mapping }
   var steps: Int { executor.steps }
+  private var carriedOut: Int { state.withLock { $0.edits } }
   var passed: Int64 { timeline.now - Self.start }
 
   // MARK: The day's course
@@ -106,6 +111,7 @@ final class Day: Sendable {
     if judge.writes > writes {
       judge.fail(.pushAtRest, "\(judge.writes - writes) writes in a reconcile after the last")
     }
+    judge.checkCount(edits: carriedOut, crashes: state.withLock { $0.starts - 1 })
     kill()
     pass(until: calm + 126 * Self.minute)
     return judge.violation
@@ -169,6 +175,7 @@ final class Day: Sendable {
     let intake = Intake(store: store, clock: clock, metrics: Metrics(), logger: logger) { engine.notify($0) }
     let task = Task(executorPreference: executor) { await engine.run(walksBySchedule: false) }
     trace.note("start", [], "the service starts")
+    judge.runs(by: mapping)
     state.withLock {
       $0.running = Running(
         process: process, engine: engine, intake: intake, store: store, connectors: connectors, mapping: mapping,
@@ -198,18 +205,23 @@ final class Day: Sendable {
     timeline.schedule(at: timeline.now + crash.downtime) { self.begin(mapping) }
   }
 
-  private func committing(after: Bool) {
-    let due = state.withLock { state -> Crash? in
+  /// - Returns: Whether the commit goes on.
+  private func committing(after: Bool) -> Bool {
+    let (due, commits) = state.withLock { state -> (Crash?, Int) in
       if !after { state.commits += 1 }
       let commits = state.commits
-      return state.takeArmed { armed in
+      let due = state.takeArmed { armed in
         if case .commit(let count, let isAfter) = armed.crash.moment {
           return isAfter == after && commits - armed.commits > count
         }
         return false
       }
+      return (due, commits)
     }
     if let due { carryOut(due) }
+    guard !after, storeFaults.contains(commits), timeline.now < Self.start + scenario.calmAt else { return true }
+    trace.note("full", [], "     the disk is full")
+    return false
   }
 
   /// A pass over every record of both sides.
@@ -234,7 +246,8 @@ extension Day: NetworkObserver {
     judge.underWay(request.path, on: side, by: change)
   }
 
-  func departs(_ request: HTTPRequest, to side: Side) {
+  func departs(_ request: HTTPRequest, to side: Side, isDisturbed: Bool) {
+    if isDisturbed { judge.disturbed() }
     let due = state.withLock { state -> Crash? in
       state.writes += 1
       let writes = state.writes
@@ -247,7 +260,7 @@ extension Day: NetworkObserver {
   }
 
   func arrived(_ request: HTTPRequest, at side: Side, before: JSONValue?, made: JSONValue?) {
-    judge.wrote(request, to: side, before: before, made: made, mapping) { side, id in
+    judge.wrote(request, to: side, before: before, made: made, at: timeline.now, mapping) { side, id in
       self.systems[side]?.customers.contains { $0["id"]?.identifier == id } ?? false
     }
   }
@@ -306,6 +319,7 @@ extension Day {
   }
 
   private func note(_ edit: Edit, _ text: @autoclosure () -> String) {
+    state.withLock { $0.edits += 1 }
     trace.note(
       "edit", [UInt8(truncatingIfNeeded: edit.number)],
       "a person \(text())\(edit.isSilent ? "   (no webhook)" : "")")

@@ -17,8 +17,9 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
   case editLost = "edit-lost"
   case olderEditWon = "older-edit-won"
   case tooManyPushes = "too-many-pushes"
+  case writeNotAllowed = "write-not-allowed"
   case deleteNotAllowed = "delete-not-allowed"
-  case recordMissing = "record-missing"
+  case tooManyDeletes = "too-many-deletes"
 
   /// In a sentence.
   public var meaning: String {
@@ -34,8 +35,9 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
     case .editLost: "the last value that a person entered is on neither side"
     case .olderEditWon: "of two edits that met the older one stands, though the flow lets the newest win"
     case .tooManyPushes: "one edit led to more writes than it can need"
+    case .writeNotAllowed: "something was written that the flow's `live` or `create` doesn't let"
     case .deleteNotAllowed: "a record was deleted that the flow's policy doesn't let go"
-    case .recordMissing: "a record is gone that nobody deleted"
+    case .tooManyDeletes: "more records were deleted than the guard lets through, and no person had a say"
     }
   }
 }
@@ -65,7 +67,15 @@ final class Judge: Sendable {
   private struct State: Sendable {
     var violation: Violation?
     var accepted: [(side: Side, event: String)] = []
-    var known: [String: [Canonical]] = [:]
+    /// Values that people entered, and those that sides filled by themselves, by the row's key.
+    var known: [String: [(side: Side, raw: JSONValue?)]] = [:]
+    /// What the service has run by.
+    var mappings: [Mapping] = []
+    /// Records that fitted no flow once.
+    var left: Set<String> = []
+    /// When the service deleted a record of a flow.
+    var deletes: [String: [String: Int64]] = [:]
+    var disturbances = 0
     var created: [Side: [Creation]] = [:]
     var writes = 0
     /// What a person last entered: by side and record, then by the row's path there.
@@ -76,6 +86,40 @@ final class Judge: Sendable {
     var underWay: [String: Int] = [:]
   }
   private let state = Mutex(State())
+  /// The rows of all the day's mappings, each once.
+  private let rows: [PropertyPair]
+  private let rowsByKey: [(key: String, rows: [PropertyPair])]
+  /// The rows that are the same all day, by key, and whether the newest edit of one wins all day.
+  private let steady: Set<PropertyPair>
+  private let isNewestAllDay: Bool
+  /// Whether every record stays in its flow.
+  private let keepsFlows: Bool
+
+  init(_ scenario: Scenario) {
+    let mappings = scenario.mappings
+    var seen: Set<String> = []
+    rows = mappings.flatMap(\.flows).flatMap(\.properties).filter { seen.insert($0.fingerprint).inserted }
+    rowsByKey = Dictionary(grouping: rows, by: \.key).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    steady = Set(
+      rows.map(\.unplaced).filter { row in
+        Set(mappings.map { $0.flows.filter { $0.properties.contains { $0.unplaced == row } }.map(\.name) }).count == 1
+      })
+    isNewestAllDay = mappings.allSatisfy { $0.flows.allSatisfy { $0.conflict == .newest && $0.onLink == .newest } }
+    let deciding = Set(
+      mappings.flatMap(\.flows).flatMap { flow in
+        Side.allCases.flatMap { side in flow.side(side).conditions.map(\.path) }
+      })
+    keepsFlows =
+      mappings.count == 1
+      && scenario.edits.allSatisfy { edit in
+        if case .update(let changes) = edit.action { !changes.contains { deciding.contains($0.path) } } else { true }
+      }
+  }
+
+  /// The service was started with a mapping.
+  func runs(by mapping: Mapping) { state.withLock { $0.mappings.append(mapping) } }
+  /// Something befell a write.
+  func disturbed() { state.withLock { $0.disturbances += 1 } }
 
   var violation: Violation? { state.withLock { $0.violation } }
   /// How many writes of the service's the sides have carried out or refused.
@@ -105,15 +149,16 @@ final class Judge: Sendable {
     let other = partner.map { Self.name($0.record, side.other) }
     state.withLock { state in
       state.lastEdits[name] = time
+      if mapping.flow(owning: record, on: side) == nil { state.left.insert(name) }
       let isUnderWay = (state.underWay[name] ?? 0) + (other.flatMap { state.underWay[$0] } ?? 0) > 0
-      for row in Self.rows(mapping) {
+      for row in rows {
         let raw = row.raw(on: side, in: record)
         if let before, row.raw(on: side, in: before) == raw { continue }
         guard let value = try? row.canonical(on: side, raw: raw) else { continue }
         // What nobody entered, either side may fill by itself.
         state.entered[name, default: [:]][row.path(on: side).description] =
           value.isNothing && before == nil ? nil : Entry(raw: raw, at: time, isSilent: isSilent)
-        if !value.isNothing { state.known[row.key, default: []].append(value) }
+        if !value.isNothing { state.known[row.key, default: []].append((side, raw)) }
         // Both sides were in sync, and nothing was on its way: from now on only this edit counts.
         guard let before, let partner, let other, !isUnderWay, let agreed = partner.link.agreed[row.key],
           !agreed.isBaseOnly, row.same(agreed[side], row.raw(on: side, in: before), on: side),
@@ -154,7 +199,8 @@ final class Judge: Sendable {
   /// Whether a row of a pair shows the older of two edits that met, though the newer wins (rule 8). Told only where
   /// both times can't be in doubt: far apart, with webhooks, and each its record's last edit.
   func isOlderEdit(_ row: PropertyPair, _ records: [Side: JSONValue]) -> Bool {
-    state.withLock { state in
+    guard isNewestAllDay, isSteady(row) else { return false }
+    return state.withLock { state in
       var edits: [(side: Side, at: Int64, value: Canonical)] = []
       for side in Side.allCases {
         guard let record = records[side] else { return false }
@@ -183,19 +229,18 @@ final class Judge: Sendable {
     state.withLock { $0.underWay[name, default: 0] += change }
   }
 
-  private static func rows(_ mapping: Mapping) -> [PropertyPair] {
-    var seen: Set<String> = []
-    return mapping.flows.flatMap(\.properties).filter { seen.insert($0.fingerprint).inserted }
-  }
+  /// Whether a row is in the same flows all day, and the same there.
+  func isSteady(_ row: PropertyPair) -> Bool { steady.contains(row.unplaced) }
 
   // MARK: What the service writes
 
   func wrote(
-    _ request: HTTPRequest, to side: Side, before: JSONValue?, made: JSONValue?, _ mapping: Mapping,
+    _ request: HTTPRequest, to side: Side, before: JSONValue?, made: JSONValue?, at time: Int64, _ mapping: Mapping,
     exists: (Side, String) -> Bool
   ) {
     state.withLock { $0.writes += 1 }
-    if request.method == "DELETE" { checkDelete(request, side, before, mapping, exists) }
+    checkLive(request, side, made)
+    if request.method == "DELETE" { checkDelete(request, side, before, at: time, mapping, exists) }
     guard request.method != "DELETE", let body = try? JSONValue(parsing: request.body) else { return }
     checkValues(body, request, side, before, mapping)
     if let made {
@@ -204,31 +249,68 @@ final class Judge: Sendable {
     }
   }
 
+  /// What a mapping forbids may still be on its way from when another one let it: all that the service ran by count.
+  private func checkLive(_ request: HTTPRequest, _ side: Side, _ made: JSONValue?) {
+    let flows = state.withLock { $0.mappings }.flatMap(\.flows)
+    let isLet =
+      switch made {
+      case .some: flows.contains { $0.live >= .creates && $0.create.allows(on: side) }
+      case nil where request.method == "DELETE": flows.contains { $0.live == .all }
+      case nil: flows.contains { $0.live >= .updates }
+      }
+    if !isLet { fail(.writeNotAllowed, "\(side.rawValue) \(request.method) \(request.target)") }
+  }
+
+  /// Every edit leads to a few writes, and what disturbs one to another: more would be a loop (rule 20).
+  func checkCount(edits: Int, crashes: Int) {
+    let (writes, disturbances, mappings) = state.withLock { ($0.writes, $0.disturbances, $0.mappings.count) }
+    let most = 4 * edits + disturbances + 2 * crashes + 4 * mappings
+    if writes > most { fail(.tooManyPushes, "\(writes) writes after \(edits) edits, \(disturbances) disturbed") }
+  }
+
   private func checkValues(
     _ body: JSONValue, _ request: HTTPRequest, _ side: Side, _ before: JSONValue?, _ mapping: Mapping
   ) {
     let archive = mapping.flows.flatMap { $0.archive(on: side) + $0.constants(on: side) }
-    for row in Self.rows(mapping) where row.direction.carries(from: side.other) {
-      guard let sent = body[row.path(on: side)], sent != before?[row.path(on: side)],
-        let value = try? row.canonical(on: side, raw: sent), !value.isNothing
+    // What a row of one of the day's mappings makes of a value that was entered, by any of them.
+    for (key, rows) in rowsByKey {
+      guard let path = rows.first?.path(on: side), let sent = body[path], sent != before?[path],
+        rows.contains(where: { $0.direction.carries(from: side.other) }),
+        !archive.contains(where: { $0.path == path && $0.value == sent })
       else { continue }
-      let isKnown = state.withLock { state in
-        state.known[row.key]?.contains(value) ?? false
+      let known = state.withLock { $0.known[key] ?? [] }
+      let isKnown = rows.contains { row in
+        guard let value = try? row.canonical(on: side, raw: sent) else { return false }
+        if value.isNothing { return true }
+        return known.contains { entry in
+          guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
+          // After a change of the row, `on_link` decides, also between a value and what a side had made of it.
+          return value == entered || rows.count > 1 && value.isNear(to: entered)
+        }
       }
-      if !isKnown, !archive.contains(where: { $0.path == row.path(on: side) && $0.value == sent }) {
-        fail(
-          .valueInvented,
-          "\(side.rawValue) \(request.method) \(request.target) set '\(row.path(on: side))' to \(sent.text)")
+      if !isKnown {
+        fail(.valueInvented, "\(side.rawValue) \(request.method) \(request.target) set '\(path)' to \(sent.text)")
       }
     }
   }
 
   /// A delete is passed on only where the other side's record is gone and the flow says so (rule 14).
   private func checkDelete(
-    _ request: HTTPRequest, _ side: Side, _ before: JSONValue?, _ mapping: Mapping, _ exists: (Side, String) -> Bool
+    _ request: HTTPRequest, _ side: Side, _ before: JSONValue?, at time: Int64, _ mapping: Mapping,
+    _ exists: (Side, String) -> Bool
   ) {
     guard let before, let flow = mapping.flow(owning: before, on: side) else { return }
     let what = "\(side.rawValue) DELETE \(request.path)"
+    let mappings = state.withLock { $0.mappings }
+    countDelete(what, Self.name(before, side), of: flow, at: time)
+    // A record that fits no flow any more may take its partner along.
+    if mappings.contains(where: { $0.flows.contains { $0.onLeave == .delete } }),
+      let partner = flow.reference(in: before, on: side),
+      state.withLock({ $0.left.contains("\(side.other.rawValue):\(partner.text)") })
+    {
+      return
+    }
+    if mappings.count > 1 { return }
     if flow.deletePolicy(deletedOn: side.other) != .propagate || flow.live < .all {
       fail(.deleteNotAllowed, "\(what): flow \(flow.name) doesn't pass deletes on")
     } else if let partner = flow.reference(in: before, on: side), exists(side.other, partner.text) {
@@ -236,14 +318,25 @@ final class Judge: Sendable {
     }
   }
 
+  /// The guard lets three through in an hour, of so few (rule 14).
+  private func countDelete(_ what: String, _ name: String, of flow: Flow, at time: Int64) {
+    guard keepsFlows else { return }
+    let limits = DeletionLimits()
+    let count = state.withLock { state in
+      if state.deletes[flow.name]?[name] == nil { state.deletes[flow.name, default: [:]][name] = time }
+      return state.deletes[flow.name]?.values.count { time - $0 < limits.window.components.seconds * 1000 } ?? 0
+    }
+    if count > limits.allowed(links: 0) { fail(.tooManyDeletes, "\(what): number \(count) of flow \(flow.name)") }
+  }
+
   /// What a side filled by itself is its own edit.
   private func noteDefaults(_ body: JSONValue, _ record: JSONValue, _ side: Side, _ mapping: Mapping) {
     let name = Self.name(record, side)
-    for row in Self.rows(mapping) where body[row.path(on: side)] == nil {
+    for row in rows where body[row.path(on: side)] == nil {
       let raw = row.raw(on: side, in: record)
       guard let value = try? row.canonical(on: side, raw: raw), !value.isNothing else { continue }
       state.withLock { state in
-        state.known[row.key, default: []].append(value)
+        state.known[row.key, default: []].append((side, raw))
         state.entered[name, default: [:]][row.path(on: side).description] = Entry(raw: raw, at: 0, isSilent: true)
       }
     }
@@ -265,5 +358,14 @@ final class Judge: Sendable {
         .recordDoubled,
         "\(side.other.rawValue):\(source) has \(side.rawValue):\(other.made) and \(side.rawValue):\(made) made for it")
     }
+  }
+}
+
+extension PropertyPair {
+  /// Without its place in a file.
+  fileprivate var unplaced: PropertyPair {
+    var row = self
+    row.position = nil
+    return row
   }
 }

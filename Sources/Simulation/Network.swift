@@ -110,7 +110,7 @@ final class Network: Sendable {
     }
     let fault = fault(of: CallKey(side: side, isWrite: isWrite, ordinal: ordinal))
     if isWrite {
-      observer.departs(request, to: side)
+      observer.departs(request, to: side, isDisturbed: fault != nil)
       switch fault {
       case .refused, .lostRequest, .gateway, .tooMany: break
       default: observer.underWay(request, to: side, by: 1)
@@ -299,8 +299,8 @@ final class Network: Sendable {
 
 /// What looks on, and takes webhooks in.
 protocol NetworkObserver: Sendable {
-  /// The service sends a write.
-  func departs(_ request: HTTPRequest, to side: Side)
+  /// The service sends a write, which something befalls where `isDisturbed`.
+  func departs(_ request: HTTPRequest, to side: Side, isDisturbed: Bool)
   /// A write is on its way to a side, or has arrived.
   func underWay(_ request: HTTPRequest, to side: Side, by change: Int)
   /// A side has answered a write of the service's; `before` is the record as it stood, `made` a new one.

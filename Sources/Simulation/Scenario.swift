@@ -16,6 +16,11 @@ struct Scenario: Sendable {
   var outages: [OutageWindow] = []
   var crashes: [Crash] = []
   var reconciles: [Int64] = []
+  /// The commits of the store, counted over all runs of the service, that the disk has no room for.
+  var storeFaults: [StoreFault] = []
+
+  /// All mappings that the service runs by.
+  var mappings: [Mapping] { [mapping] + crashes.compactMap(\.mapping) }
 
   /// From here on nobody edits anything and nothing fails.
   var calmAt: Int64 {
@@ -102,6 +107,12 @@ struct WebhookFault: Sendable {
   var side: Side
   var ordinal: Int
   var kind: Kind
+}
+
+/// The so-manieth commit fails.
+struct StoreFault: Sendable {
+  let number: Int
+  var ordinal: Int
 }
 
 /// A side is out.

@@ -33,6 +33,8 @@ struct ScenarioMaker {
     outages(&scenario, root.stream(7), span: span)
     crashes(&scenario, root.stream(8), span: span)
     reconciles(&scenario, root.stream(9), span: span)
+    storeFaults(&scenario, root.stream(10), rate: mood.pick([0, 0, 0, 0.02, 0.1]))
+    if choices.policies { mappingChanges(&scenario, root.stream(11)) }
     return scenario
   }
 
@@ -53,13 +55,58 @@ struct ScenarioMaker {
     let conflict = draw.pick(ConflictPolicy.allCases)
     let onLink = draw.pick(LinkPolicy.allCases)
     let deletes = [draw.pick(DeletePolicy.allCases), draw.pick(DeletePolicy.allCases)]
+    let onLeave = draw.pick(LeavePolicy.allCases)
+    let live = draw.chance(0.15) ? draw.pick(LiveStep.allCases) : .all
+    let create = draw.chance(0.15) ? draw.pick(CreatePolicy.allCases) : .both
     for index in mapping.flows.indices {
       mapping.flows[index].conflict = conflict
       mapping.flows[index].onLink = onLink
       mapping.flows[index].invoicedDeleted = deletes[0]
       mapping.flows[index].pmsDeleted = deletes[1]
+      mapping.flows[index].onLeave = onLeave
+      mapping.flows[index].live = live
+      mapping.flows[index].create = create
     }
     return mapping
+  }
+
+  /// Some restarts are with a mapping that someone has changed meanwhile.
+  private func mappingChanges(_ scenario: inout Scenario, _ draw: SeededGenerator) {
+    var draw = draw
+    guard draw.chance(0.4) else { return }
+    var current = scenario.mapping
+    for index in scenario.crashes.indices.sorted(by: { scenario.crashes[$0].at < scenario.crashes[$1].at }) {
+      current = changed(current, &draw)
+      scenario.crashes[index].mapping = current
+    }
+  }
+
+  /// Another mapping for the same flows: policies, steps of going live, rows that go, come back, or become other ones.
+  private func changed(_ mapping: Mapping, _ draw: inout SeededGenerator) -> Mapping {
+    var next = mapping
+    if draw.chance(0.3) { next = Self.varied(next, &draw) }
+    if draw.chance(0.5) { for index in next.flows.indices { next.flows[index].live = .all } }
+    for index in next.flows.indices where draw.chance(0.5) {
+      let keys = Set(next.flows[index].match.map(\.invoiced))
+      let original = self.mapping.flows[index].properties
+      next.flows[index].properties = original.compactMap { row in
+        guard !keys.contains(row.invoiced) else { return row }
+        switch draw.number(in: 0...9) {
+        case 0, 1: return nil
+        case 2:
+          var row = row
+          row.direction = draw.pick(Direction.allCases)
+          return row
+        case 3 where row.converters.isEmpty:
+          var row = row
+          if row.type == .string { row.type = .any }
+          if row.type == .decimal { row.converters = [.scale(2)] }
+          return row
+        default: return row
+        }
+      }
+    }
+    return next
   }
 
   // MARK: What people do
@@ -71,8 +118,9 @@ struct ScenarioMaker {
     if what.chance(0.6), let rows = scenario.mapping.flows.first?.properties, !rows.isEmpty {
       people.favourites = [what.pick(rows).key, what.pick(rows).key]
     }
-    let subjects = Int(what.number(in: 1...5))
-    let count = Int(what.pick([2, 4, 8, 14, 24] as [Int64]))
+    let massDelete: Side? = choices.deletes && what.chance(0.08) ? what.pick(Side.allCases) : nil
+    let subjects = Int(massDelete == nil ? what.number(in: 1...5) : what.number(in: 4...8))
+    let count = massDelete == nil ? Int(what.pick([2, 4, 8, 14, 24] as [Int64])) : subjects + 4
     var now: Int64 = 1000
     var made = 0
     for number in 0..<max(subjects, count) {
@@ -82,8 +130,9 @@ struct ScenarioMaker {
       let side: Side = draw.chance(0.5) ? .invoiced : .pms
       let isSilent = draw.chance(0.03)
       if made < subjects, made == 0 || draw.chance(0.5) || number + subjects - made >= max(subjects, count) {
-        let flow = draw.pick(scenario.mapping.flows)
-        guard let pair = people.pair(flow, subject: made, number: number, &sample) else { continue }
+        guard let flow = massDelete == nil ? draw.pick(scenario.mapping.flows) : scenario.mapping.flows.first,
+          let pair = people.pair(flow, subject: made, number: number, &sample)
+        else { continue }
         let isBoth = draw.chance(0.2)
         for side in isBoth ? Side.allCases : [side] {
           guard let body = side == .invoiced ? pair.invoiced : pair.pms else { continue }
@@ -110,6 +159,16 @@ struct ScenarioMaker {
           number: scenario.edits.count, at: now, side: side, subject: subject, action: .update(changes: changes),
           isSilent: isSilent))
     }
+    guard let massDelete else { return }
+    // Somebody clears up: more at once than the guard lets through.
+    now += 120_000
+    for subject in 0..<made {
+      scenario.edits.append(
+        Edit(
+          number: scenario.edits.count, at: now + Int64(subject) * 40, side: massDelete, subject: subject,
+          action: .delete)
+      )
+    }
   }
 
   /// Deletes, merges, and a customer that becomes one of another type.
@@ -120,6 +179,7 @@ struct ScenarioMaker {
     switch draw.number(in: 0...19) {
     case 0, 1: return .delete
     case 2 where made > 1: return .merge(loser: (subject + 1) % made)
+    case 3 where draw.chance(0.3): return leaving(flow, on: side)
     case 3:
       let constants = flow.side(side).conditions.compactMap { condition in
         condition.onlyValue.map { Assignment(condition.path, $0) }
@@ -127,6 +187,20 @@ struct ScenarioMaker {
       return constants.isEmpty ? nil : .update(changes: constants)
     default: return nil
     }
+  }
+
+  /// Becomes a record that no flow is about.
+  private func leaving(_ flow: Flow, on side: Side) -> Edit.Action? {
+    guard let path = flow.side(side).conditions.first(where: { $0.onlyValue?.string != nil })?.path else { return nil }
+    // Invoiced takes no other type than its own.
+    let isType = side == .invoiced && path.description == "type"
+    let change = Assignment(path, isType ? "person" : "elsewhere")
+    var record = JSONValue.object(JSONObject())
+    record.set(change.value, at: path)
+    let isLeft = mapping.flows.allSatisfy { flow in
+      flow.side(side).conditions.contains { $0.path == path && !$0.holds(in: record) }
+    }
+    return isLeft ? .update(changes: [change]) : nil
   }
 
   // MARK: What goes wrong
@@ -179,6 +253,14 @@ struct ScenarioMaker {
         scenario.webhookFaults.append(
           WebhookFault(number: scenario.webhookFaults.count, side: side, ordinal: ordinal, kind: kind))
       }
+    }
+  }
+
+  private func storeFaults(_ scenario: inout Scenario, _ draw: SeededGenerator, rate: Double) {
+    guard rate > 0 else { return }
+    var draw = draw
+    for ordinal in 1...300 where draw.chance(rate) {
+      scenario.storeFaults.append(StoreFault(number: scenario.storeFaults.count, ordinal: ordinal))
     }
   }
 

@@ -42,13 +42,16 @@ struct Shrinker {
 extension Scenario {
   /// One thing that can be taken away.
   enum Item: Hashable {
-    case edit(Int), fault(Int), webhookFault(Int), outage(Int), crash(Int), reconcile(Int64)
+    case edit(Int), fault(Int), webhookFault(Int), storeFault(Int), outage(Int), crash(Int), reconcile(Int64)
+    case mapping(crash: Int)
     case change(edit: Int, index: Int)
     case normalising, skew(Side), onlyIDs
   }
 
   var items: [Item] {
     var items: [Item] = faults.map { .fault($0.number) } + webhookFaults.map { .webhookFault($0.number) }
+    items += storeFaults.map { .storeFault($0.number) }
+    items += crashes.filter { $0.mapping != nil }.map { .mapping(crash: $0.number) }
     items += outages.map { .outage($0.number) } + crashes.map { .crash($0.number) } + reconciles.map { .reconcile($0) }
     items += edits.map { .edit($0.number) }
     if surroundings.normalises { items.append(.normalising) }
@@ -66,6 +69,7 @@ extension Scenario {
     var shorter = self
     shorter.faults.removeAll { items.contains(.fault($0.number)) }
     shorter.webhookFaults.removeAll { items.contains(.webhookFault($0.number)) }
+    shorter.storeFaults.removeAll { items.contains(.storeFault($0.number)) }
     shorter.outages.removeAll { items.contains(.outage($0.number)) }
     shorter.crashes.removeAll { items.contains(.crash($0.number)) }
     shorter.reconciles.removeAll { items.contains(.reconcile($0)) }
@@ -73,6 +77,9 @@ extension Scenario {
     if items.contains(.normalising) { shorter.surroundings.normalises = false }
     if items.contains(.onlyIDs) { shorter.surroundings.callbacksCarryOnlyID = false }
     for side in Side.allCases where items.contains(.skew(side)) { shorter.surroundings.skews[side] = nil }
+    for index in shorter.crashes.indices where items.contains(.mapping(crash: shorter.crashes[index].number)) {
+      shorter.crashes[index].mapping = nil
+    }
     for index in shorter.edits.indices {
       guard case .update(let changes) = shorter.edits[index].action else { continue }
       let number = shorter.edits[index].number

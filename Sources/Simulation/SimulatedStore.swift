@@ -8,10 +8,11 @@ import Sync
 struct SimulatedStore: Store {
   let base: SQLiteStore
   let process: SimulatedProcess
-  /// Told of each commit, before and after it; may kill the process.
-  let atCommit: @Sendable (_ after: Bool) -> Void
+  /// Told of each commit, before and after it; may kill the process, and says whether the commit is to go on.
+  let atCommit: @Sendable (_ after: Bool) -> Bool
 
   private static let cutOff = StoreError.unavailable("the process has ended")
+  private static let full = StoreError.unavailable("the disk is full")
 
   private func turn() async throws(StoreError) {
     await Task.yield()
@@ -25,19 +26,21 @@ struct SimulatedStore: Store {
 
   private func write<T>(_ body: () async throws(StoreError) -> T) async throws(StoreError) -> T {
     try await turn()
-    atCommit(false)
+    let goesOn = atCommit(false)
     if process.isOver { throw Self.cutOff }
+    guard goesOn else { throw Self.full }
     let result = try await body()
-    atCommit(true)
+    _ = atCommit(true)
     try await turn()
     return result
   }
 
   func append(_ event: NewEvent, completion: @escaping @Sendable (Result<Receipt, StoreError>) -> Void) {
-    atCommit(false)
+    let goesOn = atCommit(false)
     if process.isOver { return completion(.failure(Self.cutOff)) }
+    guard goesOn else { return completion(.failure(Self.full)) }
     base.append(event) { result in
-      atCommit(true)
+      _ = atCommit(true)
       completion(process.isOver ? .failure(Self.cutOff) : result)
     }
   }

@@ -132,4 +132,57 @@ struct SimulationTests {
     day.webhookFaults = [WebhookFault(number: 0, side: .invoiced, ordinal: 4, kind: .delayed(2000))]
     #expect(simulator.run(day).violation == nil)
   }
+
+  @Test("two hundred days hold every kind of edit and of trouble, and each of them often")
+  func breadth() throws {
+    let (simulator, _) = try simulator()
+    var counts: [String: Int] = [:]
+    func count(_ what: String, _ number: Int = 1) { counts[what, default: 0] += number }
+    func kind(_ value: Any) -> String { String("\(value)".prefix { $0 != "(" }) }
+    for seed in UInt64(1)...200 {
+      let day = simulator.scenario(seed)
+      for edit in day.edits {
+        count("edit: \(kind(edit.action))")
+        if edit.isSilent { count("edit without a webhook") }
+      }
+      let creates = day.edits.filter { if case .create = $0.action { true } else { false } }
+      count("created on both sides at once", creates.count - Set(creates.map(\.subject)).count)
+      for fault in day.faults { count("fault: \(kind(fault.kind))") }
+      for fault in day.webhookFaults { count("webhook: \(kind(fault.kind))") }
+      for crash in day.crashes {
+        count("crash: \(kind(crash.moment))")
+        if crash.mapping != nil { count("restart with another mapping") }
+      }
+      count("outage", day.outages.count)
+      count("reconcile meanwhile", day.reconciles.count)
+      count("full disk", day.storeFaults.count)
+      count("normalising side", day.surroundings.normalises ? 1 : 0)
+      count("wrong clock", day.surroundings.skews.count)
+      for flow in day.mapping.flows.prefix(1) {
+        count("conflict: \(flow.conflict.rawValue)")
+        count("on_link: \(flow.onLink.rawValue)")
+        count("on_leave: \(flow.onLeave.rawValue)")
+        count("invoiced_deleted: \(flow.invoicedDeleted.rawValue)")
+        count("pms_deleted: \(flow.pmsDeleted.rawValue)")
+        if flow.live != .all { count("not live") }
+        if flow.create != .both { count("not created everywhere") }
+      }
+    }
+    let kinds: [String] =
+      ["create", "update", "delete", "merge"].map { "edit: \($0)" }
+      + [
+        "refused", "lostRequest", "lostAnswer", "arrivesLate", "gateway", "tooMany", "serverError", "slow", "stale",
+        "missingRow", "doubledRow", "emptyPage",
+      ].map { "fault: \($0)" } + ["lost", "doubled", "delayed"].map { "webhook: \($0)" }
+      + ["time", "commit", "write"].map { "crash: \($0)" }
+      + ConflictPolicy.allCases.map { "conflict: \($0.rawValue)" }
+      + LinkPolicy.allCases.map { "on_link: \($0.rawValue)" }
+      + LeavePolicy.allCases.map { "on_leave: \($0.rawValue)" }
+      + DeletePolicy.allCases.flatMap { ["invoiced_deleted: \($0.rawValue)", "pms_deleted: \($0.rawValue)"] }
+      + [
+        "edit without a webhook", "created on both sides at once", "restart with another mapping", "outage",
+        "reconcile meanwhile", "full disk", "normalising side", "wrong clock", "not live", "not created everywhere",
+      ]
+    for kind in kinds { #expect(counts[kind, default: 0] >= 15, "\(kind)") }
+  }
 }

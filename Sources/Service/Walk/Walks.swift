@@ -175,7 +175,8 @@ public final class Walks: Sendable {
   /// Waits until what was received up to `time` is done, or doesn't get less any more.
   private func waitForRest(_ run: WalkRun, upTo time: Timestamp) async {
     let bySchedule = state.withLock { $0.bySchedule }
-    var (least, since) = (Int.max, context.clock.now)
+    let start = context.clock.now
+    var (least, since) = (Int.max, start)
     var nap = 5
     while !Task.isCancelled {
       guard let waiting = try? await context.store.pendingEvents(receivedBy: bySchedule ? time : nil) else { return }
@@ -184,7 +185,9 @@ public final class Walks: Sendable {
       if waiting < least { (least, since) = (waiting, context.clock.now) }
       if context.clock.now.since(since) > patience { return }
       do { try await context.clock.sleep(for: .milliseconds(nap)) } catch { return }
-      nap = min(nap * 2, 250)
+      // What takes long is looked at less often.
+      let waited = Int(context.clock.now.since(start).components.seconds)
+      nap = min(nap * 2, max(250, min(waited * 50, 2000)))
     }
   }
 
