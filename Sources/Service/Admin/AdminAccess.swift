@@ -103,13 +103,30 @@ final class AdminAccess: Sendable {
     return name
   }
 
-  private func hasSession(_ request: HTTPRequest) -> Bool {
+  /// Whether the request's cookie is a session's.
+  func hasSession(_ request: HTTPRequest) -> Bool {
     let now = clock.now
-    let names = request.headers.all("Cookie").flatMap { $0.split(separator: ";") }.compactMap { part -> String? in
+    let names = Self.sessions(of: request)
+    return state.withLock { state in names.contains { state.sessions[$0].map { $0 > now } ?? false } }
+  }
+
+  /// Ends the session.
+  func logout(_ request: HTTPRequest) -> HTTPResponse {
+    let names = Self.sessions(of: request)
+    state.withLock { state in for name in names { state.sessions[name] = nil } }
+    return HTTPResponse(
+      status: 303,
+      headers: [
+        "Location": "/login", "Cache-Control": "no-store",
+        "Set-Cookie": "\(Self.cookie)=; Max-Age=0; HttpOnly; SameSite=Strict; Path=/",
+      ])
+  }
+
+  private static func sessions(of request: HTTPRequest) -> [String] {
+    request.headers.all("Cookie").flatMap { $0.split(separator: ";") }.compactMap { part -> String? in
       let pair = part.drop { $0 == " " }.split(separator: "=", maxSplits: 1)
       return pair.count == 2 && pair[0] == Self.cookie ? String(pair[1]) : nil
     }
-    return state.withLock { state in names.contains { state.sessions[$0].map { $0 > now } ?? false } }
   }
 
   // MARK: Where a request comes from

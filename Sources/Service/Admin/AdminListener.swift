@@ -41,12 +41,14 @@ public final class AdminListener: Sendable {
     if let refusal = access.refusal(of: request) {
       return refusal.status == 401 && isForPeople ? AdminPage.login(status: 401) : refusal
     }
-    if request.path == "/" || request.path == "/metrics" {
-      guard request.method == "GET" || request.method == "HEAD" else {
-        return .problem(405, detail: "Only GET, HEAD is answered here.", headers: ["Allow": "GET, HEAD"])
-      }
-      return request.path == "/" ? await AdminPage.status(AdminAPI(core: core)) : await metrics()
+    if request.path == "/metrics" {
+      return request.method == "GET" || request.method == "HEAD" ? await metrics() : AdminSite.notAllowed("GET, HEAD")
     }
+    if request.path == "/logout" {
+      return request.method == "POST" ? access.logout(request) : AdminSite.notAllowed("POST")
+    }
+    let site = AdminSite(api: AdminAPI(core: core), canLogOut: access.hasSession(request))
+    if let page = await site.answer(request) { return page }
     return await AdminAPI(core: core).answer(request)
   }
 
