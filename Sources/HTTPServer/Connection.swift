@@ -225,6 +225,7 @@ final class Connection: @unchecked Sendable {
         evhttp_add_header(headers, name, value)
       }
     }
+    if response.headers["Date"] == nil { evhttp_add_header(headers, "Date", core.date()) }
     if !isBodiless { evhttp_add_header(headers, "Content-Length", String(response.body.count)) }
     if mustClose || core.isDraining {
       mustClose = true

@@ -22,6 +22,7 @@ final class ServerCore: @unchecked Sendable {
   private var byBuffers: [OpaquePointer: Connection] = [:]
   private var table = ConnectionTable()
   private var sweep: EventLoop.Timer?
+  private var lastDate: (second: Int, text: String)?
   private(set) var isDraining = false
   private var isClosed = false
   private var drained: [CheckedContinuation<Void, Never>] = []
@@ -40,6 +41,17 @@ final class ServerCore: @unchecked Sendable {
   func apply(_ limits: Limits, tls: TLSContext?) {
     self.tls.withLock { $0 = tls }
     loop.execute { self.limits = limits }
+  }
+
+  /// The `Date` of an answer, written once a second: evhttp would write it for each.
+  func date() -> String {
+    let second = time(nil)
+    if let lastDate, lastDate.second == second { return lastDate.text }
+    let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+      evutil_date_rfc1123(buffer.baseAddress, buffer.count, nil) > 0 ? String(cString: buffer.baseAddress!) : ""
+    }
+    lastDate = (second, text)
+    return text
   }
 
   // MARK: Start

@@ -29,6 +29,8 @@ extension ServerTests {
       #expect(response.body == "done")
       #expect(response.fields.filter { $0.name.lowercased() == "a" }.map(\.value) == ["1", "2"])
       #expect(response["Content-Type"] == nil)
+      let dates = response.fields.filter { $0.name.lowercased() == "date" }.map(\.value)
+      #expect(dates.count == 1 && dates[0].hasSuffix(" GMT") && dates[0].utf8.count == 29)
       socket.send(get("/next"))
       #expect(try socket.response().body == "GET /next ")
     }
