@@ -33,6 +33,8 @@ final class SideGate: Sendable {
     var refusals: [(status: Int, record: RecordKey?)] = []
     /// Records that were refused before it turned out to be the side's trouble.
     var explained: [RecordKey] = []
+    /// The same, as long as the side is paused over them.
+    var blameless: Set<RecordKey> = []
     /// The last answered calls, a few records' each.
     var answered: [(record: RecordKey?, at: Timestamp)] = []
     /// When calls were not let through, oldest first; the last one may go on.
@@ -169,12 +171,20 @@ final class SideGate: Sendable {
     }
   }
 
+  /// Whether the side is paused over refusals of which this record's was one.
+  func isToBlame(for record: RecordKey) -> Bool { state.withLock { $0.blameless.contains(record) } }
+
   /// A probe was answered: the breaker closes and the service's own pause lifts.
   func probed() { change { $0.reopen() } }
 
+  /// Statuses by which a side answers that a record isn't there, or isn't as we knew it: no trouble of the side's.
+  static let ofRecords: Set<Int> = [404, 409, 410, 412]
+
   /// Runs one call when there is room; the outcome feeds the breaker.
+  /// - Parameter own: Statuses that speak of the record and not of the side. A search, a listing or a create finds no
+  ///   record missing: a 404 there is a refusal as any other.
   func call<Result: Sendable>(
-    for record: RecordKey?, _ body: () async throws(ConnectorError) -> Result
+    for record: RecordKey?, own: Set<Int> = [409, 412], _ body: () async throws(ConnectorError) -> Result
   ) async throws(ConnectorError) -> Result {
     await enter()
     defer { leave() }
@@ -183,14 +193,15 @@ final class SideGate: Sendable {
       let result = try await body()
       change { state in
         state.failures = []
-        state.refusals = []
+        // That a record isn't there may be one more word of a side that has lost everything.
+        if case .gone? = result as? Fetched {} else { state.refusals = [] }
         state.answered.removeAll { $0.record == record }
         state.answered.append((record, clock.now))
         if state.answered.count > 4 { state.answered.removeFirst() }
       }
       return result
     } catch {
-      note(error, record)
+      note(error, record, own)
       throw error
     }
   }
@@ -228,13 +239,13 @@ final class SideGate: Sendable {
     if wait > .zero { try? await clock.sleep(for: wait) }
   }
 
-  private func note(_ error: ConnectorError, _ record: RecordKey?) {
+  private func note(_ error: ConnectorError, _ record: RecordKey?, _ own: Set<Int>) {
     switch error {
     case .cancelled, .unreadable, .tooLarge, .unsendable, .overtaken: return
     case .refused(_, let status, _, _, _) where status == 401 || status == 402:
       pause(byPerson: false, reason: "\(error); check its credentials, then it is tried again by itself")
     case .refused(_, let status, _, _, _) where status < 500 && ![408, 425, 429].contains(status):
-      noteRefusal(status, error, record)
+      if !own.contains(status) { noteRefusal(status, error, record) }
     case .notSent, .unanswered, .refused:
       change { state in
         state.failures.append(record)
@@ -251,7 +262,6 @@ final class SideGate: Sendable {
 
   /// The same refusal for that many different records in a row is the side's trouble, not theirs (rule 19).
   private func noteRefusal(_ status: Int, _ error: ConnectorError, _ record: RecordKey?) {
-    guard ![404, 409, 410, 412].contains(status) else { return }
     change { state in
       if let last = state.refusals.last, last.status != status { state.refusals = [] }
       guard !state.refusals.contains(where: { $0.record == record }) else { return }
@@ -260,6 +270,7 @@ final class SideGate: Sendable {
       state.ownPause = Pause(
         byPerson: false, reason: "\(state.refusals.count) records in a row were refused: \(error)", since: clock.now)
       state.explained = state.refusals.compactMap(\.record)
+      state.blameless.formUnion(state.explained)
       state.refusals = []
     }
   }
@@ -284,5 +295,6 @@ extension SideGate.State {
     openedReason = ""
     failures = []
     refusals = []
+    blameless = []
   }
 }

@@ -115,7 +115,8 @@ extension Worker {
     let action: Push.Action = push.isArchive ? .update : .delete
     let start = now
     do throws(ConnectorError) {
-      let outcome = try await gate.call(for: work.key) { () async throws(ConnectorError) -> Outcome in
+      let outcome = try await gate.call(for: work.key, own: SideGate.ofRecords) {
+        () async throws(ConnectorError) -> Outcome in
         let connector = context.connector(side)
         do throws(ConnectorError) {
           if !push.isArchive {

@@ -136,7 +136,8 @@ extension Worker {
     }
     let start = now
     do throws(ConnectorError) {
-      let result = try await gate.call(for: work.key) { () throws(ConnectorError) in
+      let own = push.action == .create ? [409, 412] : SideGate.ofRecords
+      let result = try await gate.call(for: work.key, own: own) { () throws(ConnectorError) in
         try await body(context.connector(side))
       }
       context.metrics.pushed(side, push.action, .ok, now.since(start))

@@ -137,7 +137,8 @@ struct Worker: Sendable {
       (state, reason, due, counts) = (.retrying, why, at, false)
     case .blocked(let side, reason: let why):
       (state, reason, counts) = (.retrying, why, false)
-      try await reopen(context.gate(side).takeExplained(), &work)
+      let others = context.gate(side).takeExplained().filter { $0 != work.key }
+      try await reopen(others, &work.changes)
       due = now.adding(max(context.settings.breakerProbe, .seconds(60)))
       wake(.blocked(work.key))
     case .refusal(let error):
@@ -170,6 +171,12 @@ struct Worker: Sendable {
     _ = try await context.store.commit(work.changes)
     try await release(work)
     if let due { wake(.at(due)) }
+    // It was found out to be the side's trouble while this was being parked.
+    if state == .parked, Side.allCases.contains(where: { context.gate($0).isToBlame(for: work.key) }) {
+      var changes = Changes()
+      try await reopen([work.key], &changes)
+      if !changes.isEmpty { _ = try await context.store.commit(changes) }
+    }
   }
 
   /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own while other
@@ -211,12 +218,12 @@ struct Worker: Sendable {
   }
 
   /// Records that were parked by what turned out to be their side's trouble wait for the side instead (rule 19).
-  private func reopen(_ keys: [RecordKey], _ work: inout Work) async throws(StoreError) {
-    for key in keys where key != work.key {
+  private func reopen(_ keys: [RecordKey], _ changes: inout Changes) async throws(StoreError) {
+    for key in keys {
       let holds = try await context.store.unit(of: key).holds.filter { $0.cause == .rejected && $0.state == .open }
       guard !holds.isEmpty else { continue }
-      work.changes.closedHolds += holds.map(\.id)
-      work.changes.followUps.append(NewEvent.look(at: key, now: now, context.random))
+      changes.closedHolds += holds.map(\.id)
+      changes.followUps.append(NewEvent.look(at: key, now: now, context.random))
       wake(.blocked(key))
     }
   }

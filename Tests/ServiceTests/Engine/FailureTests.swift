@@ -151,6 +151,25 @@ struct FailureTests {
     }
   }
 
+  @Test("a side that answers 404 to everything it is asked pauses too, however many records find it out at once")
+  func wrongAddress() async throws {
+    try await EngineBench.run { bench in
+      bench.transport.add { side, _ async throws(HTTPClientError) in side == .pms ? .answer(404) : nil }
+      for number in 1...7 {
+        try bench.edit(
+          .invoiced, "POST", "/customers", ["name": "Acme", "number": .string("A-\(number)"), "type": "company"])
+      }
+      try await bench.pass(.seconds(120))
+      #expect(bench.context.gate(.pms).pause?.byPerson == false)
+      #expect(try await bench.holds().isEmpty, "it was the side's trouble, not theirs")
+      bench.transport.removeHooks()
+      try await bench.pass(.seconds(200))
+      #expect(bench.context.gate(.pms).pause == nil)
+      #expect(try await bench.links().count == 7)
+      #expect(bench.pms.customers.count == 7 && bench.pms.stats.requests("POST") == 7)
+    }
+  }
+
   @Test("what we refuse to send ourselves is a misfit of the record, and never counts against the side")
   func unsendable() async throws {
     try await EngineBench.run { bench in
