@@ -108,7 +108,9 @@ public enum Planner {
 extension AgreedPair {
   /// Whether both values stand as they were agreed under the very row.
   func stands(_ row: PropertyPair, invoiced: JSONValue?, pms: JSONValue?) -> Bool {
-    !isBaseOnly && fingerprint == row.fingerprint && self.invoiced == invoiced && self.pms == pms
+    guard !isBaseOnly, fingerprint == row.fingerprint, self.invoiced == invoiced, self.pms == pms else { return false }
+    // A value beside nothing may be what a copy's side had filled in while the row was one-way.
+    return row.direction != .both || (invoiced ?? .null).isBlank == (pms ?? .null).isBlank
   }
 }
 

@@ -46,7 +46,9 @@ struct RowPlanner {
     #endif
     switch (changed(.invoiced), changed(.pms)) {
     case (false, false):
-      if agreed?.isBaseOnly == true || wasRedefined { try decideFirst(invoiced, pms, into: &plan) }
+      // A value and nothing were agreed while the row was one-way, of a copy that its side had filled by itself.
+      let isGap = invoiced.isNothing || pms.isNothing
+      if agreed?.isBaseOnly == true || wasRedefined || isGap { try decideFirst(invoiced, pms, into: &plan) }
     case (true, false): try push(from: .invoiced, rule: 8, "Invoiced changed it and the PMS didn't", into: &plan)
     case (false, true): try push(from: .pms, rule: 8, "the PMS changed it and Invoiced didn't", into: &plan)
     case (true, true): try decideConflict(invoiced, pms, into: &plan)

@@ -48,6 +48,10 @@ struct RowChangeTests {
       "both differ: conflict", plain("B", "b").with { $0.flow.conflict = .pms },
       "invoiced name = \"b\" by 8, losing \"B\""),
     Case(
+      "a copy that its side had filled fills the gap when the row becomes two-way",
+      Scene(name, invoiced: ["name": "A"], pms: [:]).agreed(["name": "A"], [:]).with { $0.flow.onLink = .pms },
+      "pms title = \"A\" by 13"),
+    Case(
       "a former value without counterpart counts as nothing", changed("en", "en-GB"),
       "pms locale = \"en-US\" by 23, losing \"en-GB\""),
     Case(
