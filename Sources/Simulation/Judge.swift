@@ -285,7 +285,7 @@ final class Judge: Sendable {
         return known.contains { entry in
           guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
           // After a change of the row, `on_link` decides, also between a value and what a side had made of it.
-          return value == entered || rows.count > 1 && value.isNear(to: entered)
+          return value == entered || !isSteady(row) && value.isNear(to: entered)
         }
       }
       if !isKnown {
