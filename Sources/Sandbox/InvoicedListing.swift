@@ -11,7 +11,9 @@ extension InvoicedState {
     let selection = try Self.selection(query)
     let order = Sorting(query["sort"] ?? "")
     let listing = Listing(request, query)
-    let cacheKey = query.items.filter { $0.key != "page" }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
+    // A `Link` leaves out the usual page size: the pages of one crawl share what is remembered of it all the same.
+    let cacheKey = query.items.filter { $0.key != "page" && $0.key != "per_page" }.map { "\($0.key)=\($0.value)" }
+      .joined(separator: "&")
     if order.terms.isEmpty {
       if listing.offset >= 10_000, !pages.hasCursor(cacheKey, page: listing.page, now: now) {
         throw .invalid("page", "Ask for the page before this one first")

@@ -74,7 +74,7 @@ extension InvoicedState {
     }
     let query = Query(of: request)
     let body = method == "POST" || method == "PATCH" ? try Self.parameters(of: request) : JSONObject()
-    let write = Write(caller: caller, isSilent: query["silent"] == "1", now: now, stamp: (now + faults.skew) / 1000)
+    let write = Write(caller: caller, isSilent: query["silent"] == "1", now: now, stamp: stamp(now))
     switch (route, method) {
     case (.customers, "GET"): return try listCustomers(request, query, now: now)
     case (.customers, _): return (201, .object(try createCustomer(body, write)), [:])

@@ -98,6 +98,7 @@ struct InvoicedState: Sendable {
   var lastCustomer: Int64 = 1_038_411
   var lastContact: Int64 = 551_208
   var lastEvent: Int64 = 90_417_732
+  var lastStamp: Int64 = 0
   /// Webhooks that the request in hand has set off.
   var outgoing: [Delivery] = []
   /// The greatest delay that an overtaking webhook imposes on the answer in hand.
@@ -127,6 +128,12 @@ struct InvoicedState: Sendable {
   mutating func clearStats() {
     stats = SandboxStats()
     outbox.clearCounters()
+  }
+
+  /// The account's clock in UNIX seconds. Set back, as by other faults, it stands still until it is right.
+  mutating func stamp(_ now: Int64) -> Int64 {
+    lastStamp = max(lastStamp, (now + faults.skew) / 1000)
+    return lastStamp
   }
 }
 

@@ -79,7 +79,7 @@ struct SampleCustomers {
 extension InvoicedState {
   mutating func fill(_ count: Int, now: Int64) {
     var samples = SampleCustomers(generator: generator.stream(20))
-    let write = Write(caller: .member, isSilent: true, now: now, stamp: (now + faults.skew) / 1000)
+    let write = Write(caller: .member, isSilent: true, now: now, stamp: stamp(now))
     for index in 0..<count {
       do throws(Refusal) { _ = try createCustomer(samples.body(index), write) } catch {
         assertionFailure("a sample customer was refused: \(error.message)")

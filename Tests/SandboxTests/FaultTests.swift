@@ -121,6 +121,23 @@ import Testing
     #expect(try names(at: noon + 62_000) == ["new"])
   }
 
+  @Test("a clock that is set right never dates a change before an earlier one", arguments: [1, 2, 3] as [UInt64])
+  func clockNeverRunsBack(seed: UInt64) throws {
+    let side = invoiced(seed: seed)
+    let id = try #require(try side.json("POST", "/customers", ["name": "A"])["id"]?.identifier)
+    var last: Int64 = 0
+    for step in 0..<6 as Range<Int64> {
+      side.setFaults(step % 2 == 0 ? [.lying] : [])
+      let changed = side.edit(
+        HTTPRequest(
+          method: "PATCH", target: "/customers/\(id)", headers: ["Content-Type": "application/json"],
+          body: Array(#"{"name":"\#(step)"}"#.utf8)), now: noon + step * 1000)
+      let stamp = try #require(changed.response?.json?["updated_at"]?.int64)
+      #expect(stamp >= last)
+      last = stamp
+    }
+  }
+
   @Test("outages come and go")
   func outage() {
     let side = invoiced(faults: [.outage])

@@ -112,6 +112,25 @@ import Testing
     #expect(try total(2, at: noon + 300_000) == "6")
   }
 
+  @Test("a crawl by the usual page size reaches what came since the last crawl", arguments: ["", "?per_page=100"])
+  func crawlAgain(query: String) throws {
+    let side = invoiced()
+    side.fill(150, now: noon)
+    func crawl() throws -> Int {
+      var (path, count): (String?, Int) = ("/customers" + query, 0)
+      while let target = path {
+        let answer = try side.answer("GET", target)
+        count += answer.json?.array?.count ?? 0
+        let next = answer.headers["Link"]?.split(separator: ", ").first { $0.hasSuffix(#"rel="next""#) }
+        path = next.map { String($0.dropFirst("<http://api.example".count).prefix { $0 != ">" }) }
+      }
+      return count
+    }
+    #expect(try crawl() == 150)
+    for number in 1...80 { _ = try create(side, ["name": .string("New \(number)")]) }
+    #expect(try crawl() == 230)
+  }
+
   @Test("an id filter starts a page anywhere")
   func keyset() throws {
     let side = invoiced()
