@@ -72,6 +72,17 @@ struct EventIndexTests {
 
 @Suite("The index of pending events")
 struct PendingIndexTests {
+  @Test("is made at the start without a look at what is done")
+  func start() throws {
+    let queue = try DatabaseQueue()
+    let plan = try queue.inDatabase { db in
+      try Schema.migrate(db)
+      return try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + PendingIndex.notInTable, arguments: [0])
+        .map { $0["detail"] as String }
+    }
+    #expect(plan == ["SCAN event USING COVERING INDEX event_due"])
+  }
+
   @Test("finds a record's pending events while they move to the table, through crashes", arguments: 0..<10)
   func moves(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
