@@ -212,13 +212,7 @@ struct Audit {
   private func call<Result: Sendable>(
     _ side: Side, _ body: (any Connector) async throws(ConnectorError) -> Result
   ) async throws(WalkError) -> Result {
-    do throws(ConnectorError) {
-      return try await context.gate(side).call(for: nil) { () async throws(ConnectorError) in
-        try await body(context.connector(side))
-      }
-    } catch {
-      throw .side(error)
-    }
+    try await WalkCaller(context: context, side: side, keepsToGate: false).call(body)
   }
 
   private func unit(of key: RecordKey) async throws(WalkError) -> UnitState {

@@ -16,7 +16,7 @@ struct EventWalk: Sendable {
   private static let overlap: Duration = .seconds(300)
 
   func walk() async throws(WalkError) {
-    let gate = context.gate(side)
+    let caller = WalkCaller(context: context, side: side)
     let connector = context.connector(side)
     let kept: String?
     do throws(StoreError) { kept = try await context.store.value(WalkName.events) } catch { throw .store(error) }
@@ -26,16 +26,9 @@ struct EventWalk: Sendable {
     let since = (bookmark ?? start.adding(connector.clockOffset ?? .zero)).adding(.zero - Self.overlap)
     var (cursor, began): (ListCursor?, Timestamp?) = (nil, nil)
     repeat {
-      if Task.isCancelled { throw .cancelled }
-      if let reason = gate.closedReason { throw .closed(side, reason) }
       try await inbox.waitForRoom()
-      let page: EventPage?
-      do throws(ConnectorError) {
-        page = try await gate.call(for: nil) { () async throws(ConnectorError) in
-          try await connector.eventPage(since: since, cursor: cursor)
-        }
-      } catch {
-        throw .side(error)
+      let page = try await caller.call { [cursor] (connector) async throws(ConnectorError) in
+        try await connector.eventPage(since: since, cursor: cursor)
       }
       guard let page else { return }
       began = began ?? start.adding(connector.clockOffset ?? .zero)

@@ -252,14 +252,7 @@ struct SideWalk: Sendable {
   private func call<Result: Sendable>(
     _ body: (any Connector) async throws(ConnectorError) -> Result
   ) async throws(WalkError) -> Result {
-    let gate = context.gate(side)
-    if let reason = gate.closedReason { throw .closed(side, reason) }
-    do throws(ConnectorError) {
-      return try await gate.call(for: nil) { () async throws(ConnectorError) in try await body(context.connector(side))
-      }
-    } catch {
-      throw .side(error)
-    }
+    try await WalkCaller(context: context, side: side).call(body)
   }
 
   private func checkCancelled() throws(WalkError) { if Task.isCancelled { throw .cancelled } }

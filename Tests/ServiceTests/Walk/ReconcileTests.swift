@@ -145,6 +145,18 @@ import Testing
     }
   }
 
+  @Test("a moment's trouble breaks off neither a walk nor an audit", arguments: [502, 429, 0])
+  func momentsTrouble(status: Int) async throws {
+    try await WalkBench.with { bench in
+      try bench.company(1)
+      for side in Side.allCases { bench.page(side, "fail", ["next": 3, "status": .number(JSONNumber(status))]) }
+      #expect(try await bench.reconcile(full: true).state == .done)
+      for side in Side.allCases { bench.page(side, "fail", ["next": 3, "status": .number(JSONNumber(status))]) }
+      var audit = try Audit(bench.core.context, flow: nil)
+      #expect(try await audit.report().agrees)
+    }
+  }
+
   @Test("a listing that comes back empty deletes nothing")
   func emptyListing() async throws {
     try await WalkBench.with { bench in
