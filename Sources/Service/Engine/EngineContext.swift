@@ -12,6 +12,7 @@ final class EngineContext: Sendable {
   let store: any Store
   let gates: [Side: SideGate]
   let deletions: DeletionKeeper
+  let arrivals = Arrivals()
   let clock: any ServiceClock
   let random: RandomSource
   let metrics: Metrics

@@ -39,6 +39,7 @@ extension Worker {
         reason: "\(work.key) in flow \(flow.name): property '\(error.property)' = \(error.value) \(error.reason)",
         nextStep: error.nextStep)
     }
+    context.arrivals.note(work.key, creation.claims, at: now)
     try await waitForCreates(creation.claims, state, &work)
     if try await match(seen, flow, &work) { return }
     try await create(creation, seen, flow, &work)
@@ -72,12 +73,27 @@ extension Worker {
     #if SABOTAGE
       if Sabotage.breaks(.createsWithoutMatching) { return false }
     #endif
-    var found = try await byReference(seen, flow, &work)
-    var admission = Planner.admit(work.key, candidates: found)
-    for key in flow.match where admission == nil {
-      found = try await byKey(key, seen, flow, &work)
-      admission = Planner.admit(work.key, candidates: found)
+    var admission = Planner.admit(work.key, candidates: try await byReference(seen, flow, &work))
+    if admission == nil { admission = try await admissionByKeys(seen, flow, work) }
+    return try await follow(admission, seen, flow, &work)
+  }
+
+  /// What the match keys say, in their order; nil where the other side has no such record.
+  func admissionByKeys(_ seen: Observation, _ flow: Flow, _ work: Work) async throws(Interruption) -> Admission? {
+    #if SABOTAGE
+      if Sabotage.breaks(.createsWithoutMatching) { return nil }
+    #endif
+    for key in flow.match {
+      if let admission = Planner.admit(work.key, candidates: try await byKey(key, seen, flow, work)) {
+        return admission
+      }
     }
+    return nil
+  }
+
+  func follow(_ admission: Admission?, _ seen: Observation, _ flow: Flow, _ work: inout Work)
+    async throws(Interruption) -> Bool
+  {
     switch admission {
     case nil, .create: return false
     case .ambiguous(let candidates, let why):
@@ -144,15 +160,23 @@ extension Worker {
     }
   }
 
-  private func byKey(_ key: MatchKey, _ seen: Observation, _ flow: Flow, _ work: inout Work) async throws(Interruption)
+  private func byKey(_ key: MatchKey, _ seen: Observation, _ flow: Flow, _ work: Work) async throws(Interruption)
     -> [Candidate]
   {
     let side = seen.key.side
     guard let text = flow.matchText(key, of: seen.record, on: side),
       let value = flow.searchValue(key, of: seen.record, on: side)
     else { return [] }
-    let hits = try await search(side.other, key, value, work)
-    // Searches lie: every hit is compared again.
+    var hits = try await search(side.other, key, value, work)
+    // Searches lie: what an event told of counts though they don't show it, and every hit is compared again.
+    let claim = Push.Claim(flow: flow.name, key: key.path(on: .invoiced).description, value: text)
+    for known in context.arrivals.records(with: claim, on: side.other) where !hits.contains(where: { $0.key == known })
+    {
+      let fetched = try await call(side.other, work) { (connector) async throws(ConnectorError) in
+        try await connector.fetch(known.id)
+      }
+      if case .found(let other) = fetched { hits.append(other) }
+    }
     let found = hits.filter { flow.matchText(key, of: $0.record, on: side.other) == text }
     guard !found.isEmpty else { return [] }
     var rivals: [RecordKey] = []
@@ -192,6 +216,7 @@ extension Worker {
     async throws(Interruption)
   {
     guard work.lease.take(other.key) else { throw .busy }
+    for key in [seen.key, other.key] { context.arrivals.left(key) }
     let (invoiced, pms) = seen.key.side == .invoiced ? (seen, other) : (other, seen)
     work.set(Link(flow: flow.name, invoiced: invoiced.key.id, pms: pms.key.id, createdAt: now))
     if work.records[other.key] == nil { work.set(RecordState(key: other.key, firstSeenAt: now)) }

@@ -49,6 +49,7 @@ extension Worker {
     } catch {
       throw .store(error)
     }
+    if try await findsItAfterAll(push, seen, flow, &work) { return }
     let written = try await send(push, &work) { (connector) async throws(ConnectorError) in
       try await connector.create(creation.record, idempotencyKey: push.idempotencyKey)
     }
@@ -79,12 +80,32 @@ extension Worker {
     return context.random.idempotencyKey()
   }
 
+  /// Looks once more now that the match keys are claimed: the other side may have got the same customer since the first
+  /// look, or the search may have left it out. True when that settles the matter.
+  private func findsItAfterAll(_ push: Push, _ seen: Observation, _ flow: Flow, _ work: inout Work)
+    async throws(Interruption) -> Bool
+  {
+    // A lost one has just been looked up, twice.
+    guard work.lookedUp == nil else { return false }
+    let admission: Admission?
+    do throws(Interruption) { admission = try await admissionByKeys(seen, flow, work) } catch {
+      settle(push, &work)
+      try await commit(&work)
+      throw error
+    }
+    guard admission != nil else { return false }
+    settle(push, &work)
+    try await commit(&work)
+    return try await follow(admission, seen, flow, &work)
+  }
+
   /// The new record is known: the link is formed, and what the target made of it is judged.
   private func created(
     _ push: Push, _ key: RecordKey, answer: Observation?, _ seen: Observation, _ flow: Flow, _ work: inout Work
   ) async throws(Interruption) {
     // Its echo may be in another worker's hands, which finds the create under way and steps back.
     await work.lease.acquire(key)
+    context.arrivals.left(seen.key)
     if work.records[key] == nil { work.set(RecordState(key: key, firstSeenAt: now)) }
     // Before the link is formed: where the look fails, the create is still to be looked up.
     if answer == nil { try await fetch(key, &work) }
@@ -128,9 +149,9 @@ extension Worker {
     #endif
     let due = push.sentAt.adding(wait)
     if now < due { throw .later(due, reason: "whether the record was created is looked up") }
-    var sawSearch = false
-    for search in lookups(push, seen, flow) {
-      sawSearch = true
+    let lookups = self.lookups(push, seen, flow)
+    // Searches lie: that it isn't there is believed when a second look says the same.
+    for search in lookups + lookups {
       let hits = try await call(push.side, work) { (connector) async throws(ConnectorError) in
         try await connector.find(search.path, search.value)
       }
@@ -156,7 +177,7 @@ extension Worker {
           nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID")
       }
     }
-    guard sawSearch else {
+    guard !lookups.isEmpty else {
       throw unanswered(
         push,
         because:
