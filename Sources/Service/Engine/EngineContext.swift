@@ -13,6 +13,7 @@ final class EngineContext: Sendable {
   let gates: [Side: SideGate]
   let deletions: DeletionKeeper
   let arrivals = Arrivals()
+  let askedToWait = AskedToWait()
   let clock: any ServiceClock
   let random: RandomSource
   let metrics: Metrics

@@ -154,7 +154,8 @@ struct Worker: Sendable {
         return
       }
       let attempts = work.events.map(\.attempts).max() ?? 0
-      due = now.adding(after.map { .seconds($0) } ?? context.settings.backoff(attempts, context.random))
+      due = now.adding(after.map { .seconds($0) } ?? pause(attempts, work))
+      context.askedToWait.note(work.key, until: after == nil ? nil : due)
     }
     for event in work.events {
       work.changes.events.append(
@@ -178,6 +179,15 @@ struct Worker: Sendable {
       if !changes.isEmpty { _ = try await context.store.commit(changes) }
     }
   }
+
+  /// Other records wait for a create whose answer is missing: it isn't put off for long.
+  private func pause(_ attempts: Int, _ work: Work) -> Duration {
+    let pause = context.settings.backoff(attempts, context.random)
+    let isAwaited = work.pushes.contains { $0.action == .create && $0.source == work.key }
+    return isAwaited ? min(pause, Self.longestForCreate) : pause
+  }
+
+  private static let longestForCreate: Duration = .seconds(10)
 
   /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own while other
   /// records' calls were answered (rule 19).

@@ -125,6 +125,7 @@ public final class Walks: Sendable {
       progress.state = .walking
       progress.startedAt = context.clock.now
     }
+    if run.isAsked, run.request.isFull { await bringForward() }
     let reasons = await walk(run)
     let end = context.clock.now
     run.update { progress in
@@ -135,6 +136,19 @@ public final class Walks: Sendable {
     if reasons.isEmpty, run.request.kind == .reconcile { await reconciled(run, at: end) }
     await sum(run, before, reasons)
   }
+
+  /// Who asks for all records doesn't want to wait for the next try of what failed: it is made now, except where the
+  /// side itself asked to be left alone.
+  private func bringForward() async {
+    let settings = context.settings
+    guard
+      let due = try? await context.store.due(
+        by: context.clock.now.adding(settings.retryMost), limit: Self.mostBroughtForward)
+    else { return }
+    notify(due.keys.filter { !context.askedToWait.holds($0, at: context.clock.now) })
+  }
+
+  private static let mostBroughtForward = 10_000
 
   /// Walks both sides, one after the other; trouble with one doesn't keep the other from being walked.
   private func walk(_ run: WalkRun) async -> [String] {
