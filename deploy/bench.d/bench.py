@@ -15,6 +15,7 @@ import time
 
 from servers import (CALLBACK_SECRET, FIRST_STAMP, HERE, SECRET, Broken, Durable, FastAPI, Plain, Service, Sides,
                      free_port)
+from walks import Sandbox, Walk, simulated_days
 
 WARM_UP = 2000
 
@@ -63,6 +64,10 @@ class Bench:
         self.rows = 100_000 if quick else 1_000_000
         self.pushes = 500 if quick else 2_000
         self.customers = 3_000 if quick else 20_000
+        self.pairs = self.linked = 2_000 if quick else 10_000
+        if options.large:
+            self.pairs, self.linked = 100_000, 1_000_000
+        self.days = 20 if quick else 200
 
     def section(self, what, run):
         say(f"{what} ...")
@@ -184,6 +189,25 @@ class Bench:
         self.table.add("ingest of callbacks, UUIDs as ids", statistics.median(r["rate"] for r in results), "/s",
                        digits=0)
 
+    def walks(self):
+        """All records of both sides: matched or created once, then found in order."""
+        for pairs in sorted({self.pairs, self.linked}):
+            with Sandbox(self.work, self.binary, pairs) as sandbox:
+                walk = Walk(self.binary, sandbox.directory, sandbox)
+                seconds, resident = walk.run("backfill")
+                self.table.add(f"backfill of {pairs:,} pairs", pairs / seconds, "/s", digits=0)
+                self.table.add(f"backfill of {pairs:,} pairs, resident", resident, " MB", digits=0)
+                if pairs == self.linked:
+                    seconds, resident = walk.run("reconcile", "--full")
+                    self.table.add(f"reconcile of {pairs:,} linked records", pairs / seconds, "/s", digits=0)
+                    self.table.add(f"reconcile of {pairs:,} linked records, resident", resident, " MB", at_most=100,
+                                   digits=0)
+                seconds, resident = walk.run("audit")
+                self.table.add(f"audit of {pairs:,} pairs, resident", resident, " MB", digits=0)
+
+    def days_a_second(self):
+        self.table.add("simulated days a second", simulated_days(self.binary, self.days), digits=1)
+
     def run(self, peers):
         with self.sides:
             self.measure(peers)
@@ -199,6 +223,8 @@ class Bench:
             self.section("syncs", self.syncs)
             self.section("syncs without ETags", lambda: self.syncs(has_etags=False))
             self.section("idle", self.idle)
+            self.section("walks", self.walks)
+            self.section("simulated days", self.days_a_second)
         else:
             self.section("random ids", lambda: self.random_ids(lambda: Durable(self.work, self.programs), None))
 
@@ -207,6 +233,7 @@ def main():
     parser = argparse.ArgumentParser(prog="deploy/bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="about a minute; the figures are rough")
+    parser.add_argument("--large", action="store_true", help="walks over a million records too: it takes hours")
     parser.add_argument("--machine", action="store_true", help="only the C programs: what this machine allows")
     parser.add_argument("--peers", action="store_true", help="also FastAPI, installed by pip into .build/bench/venv")
     parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
