@@ -1,5 +1,6 @@
 import CLibevent
 import COpenSSL
+import Glibc
 
 /// A certificate and how callers are checked, for any number of connections.
 ///
@@ -49,7 +50,10 @@ final class TLSContext: @unchecked Sendable {
   private static func error(_ file: String) -> HTTPServerError {
     let code = ERR_get_error()
     ERR_clear_error()
-    let reason = ERR_reason_error_string(code).map { String(cString: $0) }
+    // OpenSSL has no words for the system's own errors.
+    let system = 0x8000_0000 as UInt
+    let words = code & system != 0 ? strerror(Int32(truncatingIfNeeded: code & ~system)).map { UnsafePointer($0) } : nil
+    let reason = (words ?? ERR_reason_error_string(code)).map { String(cString: $0) }
     return .tls(file: file, reason: reason ?? "error \(code)")
   }
 }

@@ -62,6 +62,8 @@ public final class SyncService: Sendable {
       adminServer = try HTTPServer(
         configuration: HTTPServerConfiguration(admin: configuration), loop: adminLoop,
         asyncHandler: { await admin.answer($0) })
+    } catch HTTPServerError.tls(let file, let reason) {
+      throw .misconfigured("\(HTTPServerError.tls(file: file, reason: reason))")
     } catch {
       throw .failed("\(error)")
     }

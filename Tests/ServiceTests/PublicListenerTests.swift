@@ -130,6 +130,18 @@ import Testing
     }
   }
 
+  @Test("a certificate that isn't there is a wrong configuration, and is named with what is wrong")
+  func certificate() async throws {
+    let error = try await #require(throws: ServiceError.self) {
+      try await RunningService.run("tls: { certificate: /nowhere/tls.pem, key: /nowhere/tls.key }") { _ in }
+    }
+    guard case .misconfigured(let reason) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    #expect(reason.contains("/nowhere/tls.pem") && reason.contains("No such file"))
+  }
+
   @Test("its health touches nothing else, and its readiness names both sides")
   func health() async throws {
     try await RunningService.run { service async throws in
