@@ -137,10 +137,10 @@ public final class Metrics: Sendable {
       page.sample(
         "customer_sync_breaker_open", #"side="\#(side.rawValue)""#, gauges.breakerOpen[side] == true ? 1 : 0)
     }
-    page.family("customer_sync_last_reconcile_timestamp_seconds", "gauge", "When the last reconcile ended")
-    if let last = state.lastReconcile {
-      page.sample("customer_sync_last_reconcile_timestamp_seconds", "", Double(last.milliseconds) / 1000)
-    }
+    page.family(
+      "customer_sync_last_reconcile_timestamp_seconds", "gauge", "When the last reconcile ended; 0 before the first")
+    page.sample(
+      "customer_sync_last_reconcile_timestamp_seconds", "", Double(state.lastReconcile?.milliseconds ?? 0) / 1000)
     page.family("customer_sync_commit_seconds", "histogram", "Time of a commit of the store")
     page.histogram("customer_sync_commit_seconds", "", state.commitSeconds)
     page.family("customer_sync_commit_batch", "histogram", "Changes that shared a commit")

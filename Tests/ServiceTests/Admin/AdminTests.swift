@@ -168,6 +168,7 @@ import Testing
         "commit_batch",
       ] {
         #expect(answer.text.contains("# TYPE customer_sync_\(name) "), "\(name)")
+        #expect(answer.text.contains("\ncustomer_sync_\(name)"), "\(name) has a sample from the start")
       }
     }
   }
