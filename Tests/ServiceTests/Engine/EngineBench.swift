@@ -206,7 +206,7 @@ final class EngineBench: Sendable {
     for attempt in 0..<20_000 {
       let isHeard = notices.withLock { $0.seen == $0.expected }
       if isHeard, engine.isIdle, clock.sleeping >= 4 { return }
-      if attempt < 2000 { await Task.yield() } else { try await Task.sleep(for: .milliseconds(1)) }
+      if attempt < 100 { await Task.yield() } else { try await Task.sleep(for: .milliseconds(1)) }
     }
     Issue.record("the engine does not come to rest", sourceLocation: sourceLocation)
     throw CancellationError()

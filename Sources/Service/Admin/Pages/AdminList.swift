@@ -37,79 +37,88 @@ struct AdminList: Sendable {
   private static let record = Filter(name: "record", title: "Record")
   private static let flow = Filter(name: "flow", title: "Flow")
 
-  static let all: [String: AdminList] = [
-    "events": AdminList(
-      title: "Events", path: "/events",
-      columns: [
-        Column("Event") { "<a href=\"/events/\(Cell.plain($0["id"]))\">\(Cell.plain($0["id"]))</a>" },
-        Column("Side", "side"), Column("Type", "type"), Column("State") { Cell.state($0["state"]) }, invoiced, pms,
-        Column("Tries", "attempts"), Column("Reason", "reason"), at,
-      ],
-      filters: [
-        side, Filter(name: "state", title: "State", choices: EventState.allCases.map(\.rawValue)),
-        Filter(name: "type", title: "Type"), record, flow,
-      ], none: "No events."),
-    "links": AdminList(
-      title: "Links", path: "/links",
-      columns: [
-        Column("Link") { "<a href=\"/links/\(Cell.plain($0["id"]))\">\(Cell.plain($0["id"]))</a>" },
-        Column("Flow", "flow"), Column("State") { Cell.state($0["state"]) }, Column("Invoiced", "invoiced_id"),
-        Column("PMS", "pms_id"), Column("Reason", "reason"), at,
-      ],
-      filters: [Filter(name: "state", title: "State", choices: ["active", "asleep", "ended"]), record, flow],
-      none: "No links."),
-    "parked": AdminList(
-      title: "Parked", path: "/parked",
-      columns: [Column("Entry", "id"), Column("Flow", "flow"), invoiced, pms] + Self.held + [
-        Column("What to do", "next"), at,
-        Column("") { entry in
-          let id = Cell.plain(entry["id"])
-          let retry: HTML =
-            entry["cause"] == "unreadable" ? "" : Cell.button("Try again", "/parked/\(Cell.segment(id))/retry")
-          return "\(retry) \(Cell.button("Discard", "/parked/\(Cell.segment(id))/discard"))"
-        },
-      ], filters: [side, record, flow], none: "Nothing is parked."),
-    "conflicts": AdminList(
-      title: "Conflicts", path: "/conflicts",
-      columns: [Column("Conflict", "id"), Column("Flow", "flow"), invoiced, pms] + Self.held + [
-        at,
-        Column("") { entry in
-          let path = "/conflicts/\(Cell.segment(Cell.plain(entry["id"])))/resolve"
-          return """
-            \(Cell.button("Take Invoiced's", path, ("take", "invoiced"))) \
-            \(Cell.button("Take the PMS's", path, ("take", "pms")))
-            """
-        },
-      ], filters: [side, record, flow], none: "There are no conflicts."),
-    "deletes": AdminList(
-      title: "Held deletes", path: "/deletes",
-      columns: [
-        Column("Delete", "id"), Column("Flow", "flow"), Column("Deleted on", "side"), invoiced, pms,
-        Column("Reason", "reason"), at,
-        Column("") { entry in
-          let id = Cell.plain(entry["id"])
-          return """
-            \(Cell.button("Approve", "/deletes/approve", ("id", id))) \
-            \(Cell.button("Reject", "/deletes/reject", ("id", id)))
-            """
-        },
-      ], filters: [record, flow], none: "No deletes are held.",
-      above: """
-        <p>\(Cell.button("Approve all", "/deletes/approve")) \(Cell.button("Reject all", "/deletes/reject"))</p>
-        """),
-    "history": AdminList(
-      title: "History", path: "/history",
-      columns: [
-        at, Column("What", "kind"), Column("Flow", "flow"), invoiced, pms, Column("Written to", "side"),
-        Column("Property", "property"), Column("Before") { Cell.value($0["old"]) },
-        Column("After") { Cell.value($0["new"]) }, Column("Rule", "rule"), Column("Why", "reason"),
-      ], filters: [side, Filter(name: "type", title: "What"), record, flow], none: "Nothing has happened yet."),
-  ]
+  static let all = [events, links, parked, conflicts, deletes, history]
+
+  static let events = AdminList(
+    title: "Events", path: "/events",
+    columns: [
+      Column("Event") { "<a href=\"/events/\(Cell.plain($0["id"]))\">\(Cell.plain($0["id"]))</a>" },
+      Column("Side", "side"), Column("Type", "type"), Column("State") { Cell.state($0["state"]) }, invoiced, pms,
+      Column("Tries", "attempts"), Column("Reason", "reason"), at,
+    ],
+    filters: [
+      side, Filter(name: "state", title: "State", choices: EventState.allCases.map(\.rawValue)),
+      Filter(name: "type", title: "Type"), record, flow,
+    ], none: "No events.")
+
+  static let links = AdminList(
+    title: "Links", path: "/links",
+    columns: [
+      Column("Link") { "<a href=\"/links/\(Cell.plain($0["id"]))\">\(Cell.plain($0["id"]))</a>" },
+      Column("Flow", "flow"), Column("State") { Cell.state($0["state"]) }, Column("Invoiced", "invoiced_id"),
+      Column("PMS", "pms_id"), Column("Reason", "reason"), at,
+    ],
+    filters: [Filter(name: "state", title: "State", choices: ["active", "asleep", "ended"]), record, flow],
+    none: "No links.")
+
+  static let parked = AdminList(
+    title: "Parked", path: "/parked",
+    columns: [Column("Entry", "id"), Column("Flow", "flow"), invoiced, pms] + Self.held + [
+      Column("What to do", "next"), at,
+      Column("") { entry in
+        let id = Cell.plain(entry["id"])
+        let retry: HTML =
+          entry["cause"] == "unreadable" ? "" : Cell.button("Try again", "/parked/\(Cell.segment(id))/retry")
+        return "\(retry) \(Cell.button("Discard", "/parked/\(Cell.segment(id))/discard"))"
+      },
+    ], filters: [side, record, flow], none: "Nothing is parked.")
+
+  static let conflicts = AdminList(
+    title: "Conflicts", path: "/conflicts",
+    columns: [Column("Conflict", "id"), Column("Flow", "flow"), invoiced, pms] + Self.held + [
+      at,
+      Column("") { entry in
+        let path = "/conflicts/\(Cell.segment(Cell.plain(entry["id"])))/resolve"
+        return """
+          \(Cell.button("Take Invoiced's", path, ("take", "invoiced"))) \
+          \(Cell.button("Take the PMS's", path, ("take", "pms")))
+          """
+      },
+    ], filters: [side, record, flow], none: "There are no conflicts.")
+
+  static let deletes = AdminList(
+    title: "Held deletes", path: "/deletes",
+    columns: [
+      Column("Delete", "id"), Column("Flow", "flow"), Column("Deleted on", "side"), invoiced, pms,
+      Column("Reason", "reason"), at,
+      Column("") { entry in
+        let id = Cell.plain(entry["id"])
+        return """
+          \(Cell.button("Approve", "/deletes/approve", ("id", id))) \
+          \(Cell.button("Reject", "/deletes/reject", ("id", id)))
+          """
+      },
+    ], filters: [record, flow], none: "No deletes are held.",
+    above: """
+      <p>\(Cell.button("Approve all", "/deletes/approve")) \(Cell.button("Reject all", "/deletes/reject"))</p>
+      """)
+
+  static let history = AdminList(
+    title: "History", path: "/history",
+    columns: [
+      at, Column("What", "kind"), Column("Flow", "flow"), invoiced, pms, Column("Written to", "side"),
+      Column("Property", "property"), Column("Before") { Cell.value($0["old"]) },
+      Column("After") { Cell.value($0["new"]) }, Column("Rule", "rule"), Column("Why", "reason"),
+    ], filters: [side, Filter(name: "type", title: "What"), record, flow], none: "Nothing has happened yet.")
 
   private static let held = [
-    Column("Property", "property"), Column("In Invoiced") { Cell.value($0["invoiced"]) },
-    Column("In the PMS") { Cell.value($0["pms"]) }, Column("Reason", "reason"),
+    Column("Property", "property"), heldValue("In Invoiced", "invoiced"), heldValue("In the PMS", "pms"),
+    Column("Reason", "reason"),
   ]
+
+  private static func heldValue(_ title: String, _ name: String) -> Column {
+    Column(title) { $0["property"]?.isNull == false ? Cell.value($0[name]) : "" }
+  }
 }
 
 extension AdminSite {

@@ -110,7 +110,8 @@ enum AdminPage {
     form.filter input, form.filter select { display: block }
     .login { max-width: 20rem; margin: 15vh auto; padding: 0 1.5rem }
     .login input { display: block; width: 100%; box-sizing: border-box; margin: .3rem 0 1rem }
-    input, select, button { font: inherit; padding: .2rem .6rem } button { cursor: pointer; white-space: nowrap; margin: 0 .2rem .2rem 0 }
+    input, select, button { font: inherit; padding: .2rem .6rem }
+    button { cursor: pointer; white-space: nowrap; margin: 0 .2rem .2rem 0 }
     pre { background: var(--soft); border: 1px solid var(--line); border-radius: .4rem; padding: .8rem;
       overflow-x: auto }
     dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem }

@@ -30,7 +30,7 @@ extension AdminSite {
       <p>\(Cell.button("Reconcile now", "/reconcile"))</p>
       <p><a href="/admin/v1/audit?format=html">Audit</a>: compares every record of both sides, which takes a while.</p>
       <h2>Latest events</h2>
-      \(latest.isEmpty ? "<p class=\"dim\">No events.</p>" : Self.table(AdminList.all["events"]!.columns, latest))
+      \(latest.isEmpty ? "<p class=\"dim\">No events.</p>" : Self.table(AdminList.events.columns, latest))
       """
     return page("Status", at: "/", body, refreshes: true)
   }
@@ -87,7 +87,7 @@ extension AdminSite {
     let isOver = link["state"] == "ended"
     let part: HTML = isOver ? "" : "<p>\(Cell.button("Unlink", "/links/\(Cell.segment(number))/unlink"))</p>"
     let history = link["history"]?.array ?? []
-    let columns = AdminList.all["history"]!.columns
+    let columns = AdminList.history.columns
     let body: HTML = """
       <dl>
       <dt>Flow</dt><dd>\(Cell.text(link["flow"]))</dd>

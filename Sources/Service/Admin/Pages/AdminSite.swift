@@ -19,10 +19,10 @@ struct AdminSite: Sendable {
     if let target = Self.action(parts) {
       return request.method == "POST" ? await act(target, request) : Self.notAllowed("POST")
     }
-    guard isPage(parts) else { return nil }
+    guard let page = page(at: parts, request.query.map(String.init) ?? "") else { return nil }
     guard request.method == "GET" || request.method == "HEAD" else { return Self.notAllowed("GET, HEAD") }
     do throws(Trouble) {
-      return try await show(parts, request.query.map(String.init) ?? "")
+      return try await page()
     } catch {
       return failed(error, at: "/" + parts[0])
     }
@@ -40,21 +40,21 @@ struct AdminSite: Sendable {
 
   // MARK: Pages
 
-  private func isPage(_ parts: [String]) -> Bool {
-    switch parts.count {
-    case 1: AdminPage.sections.contains { $0.path == "/" + parts[0] }
-    case 2: ["events", "links"].contains(parts[0]) && !parts[1].isEmpty
-    default: false
-    }
-  }
+  private typealias Page = () async throws(Trouble) -> HTTPResponse
 
-  private func show(_ parts: [String], _ query: String) async throws(Trouble) -> HTTPResponse {
-    if parts.count == 2 { return parts[0] == "events" ? try await event(parts[1]) : try await link(parts[1]) }
-    switch parts[0] {
-    case "": return try await status()
-    case "mapping": return try await mapping()
-    default: return try await list(AdminList.all[parts[0]]!, query)
+  private func page(at parts: [String], _ query: String) -> Page? {
+    if parts.count == 2, !parts[1].isEmpty {
+      switch parts[0] {
+      case "events": return { () async throws(Trouble) in try await event(parts[1]) }
+      case "links": return { () async throws(Trouble) in try await link(parts[1]) }
+      default: return nil
+      }
     }
+    guard parts.count == 1 else { return nil }
+    if parts[0].isEmpty { return { () async throws(Trouble) in try await status() } }
+    if parts[0] == "mapping" { return { () async throws(Trouble) in try await mapping() } }
+    guard let shown = AdminList.all.first(where: { $0.path == "/" + parts[0] }) else { return nil }
+    return { () async throws(Trouble) in try await list(shown, query) }
   }
 
   func page(_ title: String, at path: String, _ body: HTML, refreshes: Bool = false) -> HTTPResponse {
