@@ -73,36 +73,38 @@ extension Worker {
     #if SABOTAGE
       if Sabotage.breaks(.createsWithoutMatching) { return false }
     #endif
-    var admission = Planner.admit(work.key, candidates: try await byReference(seen, flow, &work))
-    if admission == nil { admission = try await admissionByKeys(seen, flow, work) }
-    return try await follow(admission, seen, flow, &work)
+    let found = try await byReference(seen, flow, &work)
+    if let admission = Planner.admit(work.key, candidates: found) {
+      return try await follow((admission, found), seen, flow, &work)
+    }
+    return try await follow(admissionByKeys(seen, flow, work), seen, flow, &work)
   }
 
+  /// What is to become of a record, and the candidates that led to it.
+  typealias Verdict = (admission: Admission, found: [Candidate])
+
   /// What the match keys say, in their order; nil where the other side has no such record.
-  func admissionByKeys(_ seen: Observation, _ flow: Flow, _ work: Work) async throws(Interruption) -> Admission? {
+  func admissionByKeys(_ seen: Observation, _ flow: Flow, _ work: Work) async throws(Interruption) -> Verdict? {
     #if SABOTAGE
       if Sabotage.breaks(.createsWithoutMatching) { return nil }
     #endif
     for key in flow.match {
-      if let admission = Planner.admit(work.key, candidates: try await byKey(key, seen, flow, work)) {
-        return admission
-      }
+      let found = try await byKey(key, seen, flow, work)
+      if let admission = Planner.admit(work.key, candidates: found) { return (admission, found) }
     }
     return nil
   }
 
-  func follow(_ admission: Admission?, _ seen: Observation, _ flow: Flow, _ work: inout Work)
+  func follow(_ verdict: Verdict?, _ seen: Observation, _ flow: Flow, _ work: inout Work)
     async throws(Interruption) -> Bool
   {
-    switch admission {
+    switch verdict?.admission {
     case nil, .create: return false
     case .ambiguous(let candidates, let why):
       let names = candidates.map(\.description).joined(separator: ", ")
+      let keys = flow.match.compactMap { flow.matchText($0, of: seen.record, on: work.key.side) }
       throw park(
-        &work, .ambiguous,
-        basis: MatchBasis(
-          found, keys: flow.match.compactMap { flow.matchText($0, of: seen.record, on: work.key.side) }
-        ).text,
+        &work, .ambiguous, basis: MatchBasis(verdict?.found ?? [], keys: keys).text,
         reason: "\(work.key) can't be matched in flow \(flow.name): \(why) (candidates: \(names))",
         nextStep: "link it by hand: customer-sync links link INVOICED-ID PMS-ID, or correct the match keys")
     case .link(let other, let why):

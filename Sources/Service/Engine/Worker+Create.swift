@@ -87,16 +87,16 @@ extension Worker {
   {
     // A lost one has just been looked up, twice.
     guard work.lookedUp == nil else { return false }
-    let admission: Admission?
-    do throws(Interruption) { admission = try await admissionByKeys(seen, flow, work) } catch {
+    let verdict: Verdict?
+    do throws(Interruption) { verdict = try await admissionByKeys(seen, flow, work) } catch {
       settle(push, &work)
       try await commit(&work)
       throw error
     }
-    guard admission != nil else { return false }
+    guard let verdict else { return false }
     settle(push, &work)
     try await commit(&work)
-    return try await follow(admission, seen, flow, &work)
+    return try await follow(verdict, seen, flow, &work)
   }
 
   /// The new record is known: the link is formed, and what the target made of it is judged.
