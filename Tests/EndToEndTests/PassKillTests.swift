@@ -1,5 +1,8 @@
 import Foundation
+import HTTP
+import HTTPClient
 import JSON
+import Sandbox
 import Testing
 
 @Suite("kill -9 during a walk", .serialized)
