@@ -5,18 +5,15 @@ import Synchronization
 /// libevent's loop on a thread of its own, as a Swift executor.
 ///
 /// An actor whose `unownedExecutor` is a loop's runs on that thread; so do tasks that prefer it
-/// (`Task(executorPreference: loop.tasks)`), closures handed to `execute`, timers and signal watches. Nothing that runs
+/// (`Task(executorPreference: loop)`), closures handed to `execute`, timers and signal watches. Nothing that runs
 /// there may block. A loop lives until `stop()`.
 ///
 /// Safety of `@unchecked Sendable`: `base` and `wake` never change after `init`, and libevent locks its base (threads
 /// are enabled before the first one is made). `ready`, `timers` and `watches` are touched by the loop's thread only, or
 /// by the thread that ends it once its queue is closed. Everything else is behind `queue` or atomic.
-public final class EventLoop: SerialExecutor, @unchecked Sendable {
+public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   enum Work: Sendable {
-    /// Of an actor that the loop is the executor of.
     case job(UnownedJob)
-    /// Of a task that prefers the loop.
-    case task(UnownedJob, LoopTasks)
     case closure(@Sendable () -> Void)
   }
 
@@ -108,7 +105,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
   /// before the loop comes to it, it is woken once. After `stop()` the work is dropped.
   public func execute(_ work: @Sendable @escaping () -> Void) { add(.closure(work)) }
 
-  fileprivate func add(_ work: Work) {
+  private func add(_ work: Work) {
     let mustWake = queue.withLock { queue in
       guard !queue.isClosed else { return false }
       queue.work.append(work)
@@ -132,9 +129,6 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
-  /// For tasks that are to run on the loop's thread.
-  public var tasks: LoopTasks { LoopTasks(self) }
-
   public func checkIsolated() { precondition(isCurrentThread, "this must run on its event loop's thread") }
 
   public func isIsolatingCurrentContext() -> Bool? { isCurrentThread }
@@ -155,8 +149,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     for work in ready {
       switch work {
       case .job(let job):
-        job.runSynchronously(on: asUnownedSerialExecutor())
-      case .task(let job, let executor): job.runSynchronously(on: executor.asUnownedTaskExecutor())
+        job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
       case .closure(let closure): closure()
       }
     }
@@ -191,18 +184,6 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
       thread = nil
     }
   }
-}
-
-/// A loop as the executor that tasks prefer.
-///
-/// A type of its own, since the runtime takes a job for one in the wrong place that runs as an actor's would, and puts it
-/// through the queue again at each call of an async function.
-public final class LoopTasks: TaskExecutor {
-  private let loop: EventLoop
-
-  fileprivate init(_ loop: EventLoop) { self.loop = loop }
-
-  public func enqueue(_ job: consuming ExecutorJob) { loop.add(.task(UnownedJob(job), self)) }
 }
 
 /// Safety: libevent locks the base that it points to.

@@ -1,5 +1,4 @@
 import Connectors
-import EventLoop
 import HTTPServer
 import Logging
 import Mapping
@@ -55,8 +54,7 @@ public final class ServiceCore: Sendable {
     context = EngineContext(
       store: store, connectors: connections.connectors.mapValues { through($0, clock) },
       reader: EventReader(pmsRecord: configuration.pms.callback.record), mapping: mapping,
-      settings: EngineSettings(configuration), clock: clock, random: random, metrics: metrics, logger: logger,
-      executor: connections.loop.tasks)
+      settings: EngineSettings(configuration), clock: clock, random: random, metrics: metrics, logger: logger)
     engine = Engine(context: context)
   }
 

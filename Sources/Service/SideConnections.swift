@@ -8,9 +8,7 @@ public final class SideConnections: Sendable {
   public var connectors: [Side: any Connector] { [.invoiced: invoiced, .pms: pms] }
   private let invoiced: InvoicedConnector
   private let pms: PMSConnector
-  /// Also where the workers run: an answer then finds its worker on the thread that it comes in on, and takes no
-  /// thread's wake-up.
-  let loop: EventLoop
+  private let loop: EventLoop
   private let clients: [HTTPClient]
 
   public convenience init(

@@ -31,22 +31,8 @@ import Testing
     let loop = try EventLoop()
     defer { loop.stop() }
     #expect(await Resident(loop).isHome())
-    #expect(await Task(executorPreference: loop.tasks) { loop.isCurrentThread }.value)
+    #expect(await Task(executorPreference: loop) { loop.isCurrentThread }.value)
   }
-
-  @Test("a task that prefers a loop calls async functions without leaving its turn")
-  func staysInTurn() async throws {
-    let loop = try EventLoop()
-    defer { loop.stop() }
-    let isLater = Guarded(false)
-    let sawLater = await Task(executorPreference: loop.tasks) {
-      loop.execute { isLater.withLock { $0 = true } }
-      return await Self.look(isLater)
-    }.value
-    #expect(!sawLater)
-  }
-
-  private static func look(_ flag: Guarded<Bool>) async -> Bool { flag.withLock { $0 } }
 
   @Test("timers fire in the order of their time, and never early")
   func timers() async throws {

@@ -144,7 +144,7 @@ import Testing
   func onLoop() async throws {
     try await Harness.run(always: .reply(reply("ok"))) { harness in
       let (client, url, loop) = (harness.client, harness.server.url(), harness.loop)
-      let task = Task(executorPreference: loop.tasks) {
+      let task = Task(executorPreference: loop) {
         let response = try await client.send(HTTPRequest(method: "GET", target: url))
         return (response.status, loop.isCurrentThread)
       }

@@ -15,7 +15,7 @@ struct OnOwnThread: SuiteTrait, TestTrait, TestScoping {
   ) async throws {
     let loop = try EventLoop()
     defer { loop.stop() }
-    try await withTaskExecutorPreference(loop.tasks) { try await function() }
+    try await withTaskExecutorPreference(loop) { try await function() }
   }
 }
 

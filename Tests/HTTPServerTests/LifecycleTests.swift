@@ -151,7 +151,7 @@ extension ServerTests {
       #expect(try harness.answer(get("/x")).status == 200)
 
       // On the server's loop: this test's own thread waits for sockets.
-      let drained = Task(executorPreference: harness.loop.tasks) { await harness.server.drain(within: .seconds(30)) }
+      let drained = Task(executorPreference: harness.loop) { await harness.server.drain(within: .seconds(30)) }
       #expect(idle.isClosedByServer())
       #expect(throws: RawSocket.Failed.self) { try harness.connect() }
       halfway.send("cd")
