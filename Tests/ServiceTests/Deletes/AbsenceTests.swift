@@ -10,7 +10,8 @@ import Testing
 struct AbsenceTests {
   @Test("a record that is missing without an event is looked at again after `confirm`, then gone")
   func silentDelete() async throws {
-    try await DeleteScene.with(DeleteScene.policy("propagate")) { scene in
+    // Long enough for a poll to see the event wait on a busy machine.
+    try await DeleteScene.with(DeleteScene.policy("propagate"), confirm: "4s") { scene in
       let pairs = try await scene.links(2)
       try scene.delete("invoiced", pairs[0].invoiced, silent: true)
       try await scene.look("invoiced", pairs[0].invoiced)

@@ -8,7 +8,6 @@ struct DeleteScene {
   let bench: AdminBench
   /// Soon enough for a test, late enough to be told apart.
   static let settings = """
-    confirm: 200ms
     retry: { first: 20ms, most: 100ms }
     breaker: { probe: 100ms }
 
@@ -20,9 +19,9 @@ struct DeleteScene {
   }
 
   static func with(
-    _ flow: String, settings: String = "", _ body: (DeleteScene) async throws -> Void
+    _ flow: String, confirm: String = "200ms", settings: String = "", _ body: (DeleteScene) async throws -> Void
   ) async throws {
-    try await AdminBench.with(flow: flow, settings: Self.settings + settings) {
+    try await AdminBench.with(flow: flow, settings: "confirm: \(confirm)\n" + Self.settings + settings) {
       try await body(DeleteScene(bench: $0))
     }
   }

@@ -29,7 +29,7 @@ import Testing
       let again = DeleteScene(
         bench: try await AdminBench.start(
           in: scene.bench.directory, sandbox: scene.bench.sandbox, flow: DeleteScene.policy("propagate"),
-          settings: DeleteScene.settings))
+          settings: "confirm: 200ms\n" + DeleteScene.settings))
       try again.delete("invoiced", pairs[30].invoiced)
       _ = try await self.held(again, 28)
       let listed = try await Ran.command(again.bench, "deletes", "list", "--json")
