@@ -79,6 +79,20 @@ extension Link {
     if writes.count > Self.mostWrites { writes.removeFirst(writes.count - Self.mostWrites) }
   }
 
+  /// Whether a read shows what stood there before a write of ours, with the version that the write left: it may lag
+  /// behind, since within one tick of a side's clock versions don't tell.
+  public func mayShowWhatWasBefore(_ seen: Observation, last: Observation, flow: Flow) -> Bool {
+    guard let version = seen.version, version == last.version else { return false }
+    let side = seen.key.side
+    return writes.contains { write in
+      guard write.side == side, write.left == version, let row = write.row.flatMap({ flow.row(keyed: $0) }) else {
+        return false
+      }
+      let (now, before) = (row.raw(on: side, in: seen.record), row.raw(on: side, in: last.record))
+      return row.same(now, write.former, on: side) && !row.same(now, before, on: side)
+    }
+  }
+
   /// Notes an edit that a write fell on; what our own write's event showed is not replaced by what others show.
   mutating func note(_ edit: Overwritten) {
     if let index = overwritten.firstIndex(where: { $0.side == edit.side && $0.path == edit.path }) {

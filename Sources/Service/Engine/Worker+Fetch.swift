@@ -36,6 +36,10 @@ extension Worker {
       throw try await backInTime(seen, basis, &work)
     } else if let deletion, !isOvertaken(by: seen, deletion, &work) {
       try await doubt(&state, &work, "\(key) is said to be deleted and still answers")
+    } else if let last = state.last, let link = work.link, let flow = context.mapping.flow(named: link.flow),
+      link.mayShowWhatWasBefore(seen, last: last, flow: flow)
+    {
+      try await doubt(&state, &work, "\(key) was answered as it was before the last push to it")
     }
     accept(seen, &work)
     work.fresh.insert(key.side)

@@ -26,6 +26,37 @@ struct LookTests {
     }
   }
 
+  @Test(
+    "rule 5: a read that lags behind a push within one second of Invoiced's clock is no edit, and what repeats it is",
+    arguments: [true, false])
+  func lagging(isLag: Bool) async throws {
+    try await EngineBench.run { bench in
+      let (id, partner) = try await bench.linked()
+      try await bench.pass(.seconds(10))
+      try bench.change(.invoiced, id, ["notes": "theirs"])
+      let late = bench.withhold()
+      let former = try bench.record(.invoiced, id)
+      try bench.change(.pms, partner, ["address": ["city": "Oslo"]])
+      try await bench.pass()
+      #expect(try bench.record(.invoiced, id)["city"] == "Oslo")
+      let once = Times(1)
+      if isLag {
+        bench.transport.add { side, request async throws(HTTPClientError) in
+          side == .invoiced && request.method == "GET" && once.take() ? .answer(200, former) : nil
+        }
+        try bench.change(.pms, partner, ["address": ["city": "Bergen"]])
+      } else {
+        try bench.change(.invoiced, id, ["city": .null])
+      }
+      for request in late { await bench.receive(request, from: .invoiced) }
+      try await bench.pass(.seconds(120))
+      #expect(!isLag || !once.take(), "the read lagged behind")
+      #expect(try bench.record(.invoiced, id)["city"]?.string == (isLag ? "Bergen" : nil))
+      #expect(try bench.record(.pms, partner)["address"]?["city"]?.string == (isLag ? "Bergen" : nil))
+      #expect(try bench.record(.pms, partner)["notes"] == "theirs")
+    }
+  }
+
   @Test("rule 11: a search that answers with another record links nothing with it")
   func searchLies() async throws {
     try await EngineBench.run { bench in
