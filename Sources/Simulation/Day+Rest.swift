@@ -132,7 +132,9 @@ extension Day {
       guard let flow = mapping.flow(owning: record, on: side), let key = flow.match.first,
         let text = flow.matchText(key, of: record, on: side)
       else { continue }
-      if let other = found[text], judge.hasMade(id, on: side) || judge.hasMade(other, on: side) {
+      if let other = found[text],
+        [id, other].contains(where: { judge.hasMade($0, on: side, with: text, for: key, of: flow) })
+      {
         judge.fail(.recordDoubled, "\(side.rawValue):\(other) and \(side.rawValue):\(id) have the same key \(text)")
       }
       found[text] = id

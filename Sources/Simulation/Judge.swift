@@ -55,6 +55,8 @@ final class Judge: Sendable {
   struct Creation: Sendable {
     var source: String
     var made: String
+    /// As it stood then.
+    var record: JSONValue
   }
 
   /// A value that a person entered, null for one that was cleared, and when.
@@ -73,6 +75,8 @@ final class Judge: Sendable {
     var mappings: [Mapping] = []
     /// Records that fitted no flow once.
     var left: Set<String> = []
+    /// Records whose partner did.
+    var abandoned: Set<String> = []
     /// When the service deleted a record of a flow.
     var deletes: [String: [String: Int64]] = [:]
     var disturbances = 0
@@ -130,9 +134,11 @@ final class Judge: Sendable {
     state.withLock { if $0.violation == nil { $0.violation = Violation(invariant: invariant, detail: detail) } }
   }
 
-  /// Whether the service made that record.
-  func hasMade(_ id: String, on side: Side) -> Bool {
-    state.withLock { $0.created[side]?.contains { $0.made == id } ?? false }
+  /// Whether the service made that record with that key: one that a link took to another customer since had another.
+  func hasMade(_ id: String, on side: Side, with text: String, for key: MatchKey, of flow: Flow) -> Bool {
+    state.withLock {
+      $0.created[side]?.contains { $0.made == id && flow.matchText(key, of: $0.record, on: side) == text } ?? false
+    }
   }
 
   func accepted(_ event: String, from side: Side) { state.withLock { $0.accepted.append((side, event)) } }
@@ -149,7 +155,10 @@ final class Judge: Sendable {
     let other = partner.map { Self.name($0.record, side.other) }
     state.withLock { state in
       state.lastEdits[name] = time
-      if mapping.flow(owning: record, on: side) == nil { state.left.insert(name) }
+      if mapping.flow(owning: record, on: side) == nil {
+        state.left.insert(name)
+        if let other { state.abandoned.insert(other) }
+      }
       let isUnderWay = (state.underWay[name] ?? 0) + (other.flatMap { state.underWay[$0] } ?? 0) > 0
       for row in rows {
         let raw = row.raw(on: side, in: record)
@@ -304,16 +313,19 @@ final class Judge: Sendable {
     let mappings = state.withLock { $0.mappings }
     countDelete(what, Self.name(before, side), of: flow, at: time)
     // A record that fits no flow any more may take its partner along.
+    let partner = flow.reference(in: before, on: side)
     if mappings.contains(where: { $0.flows.contains { $0.onLeave == .delete } }),
-      let partner = flow.reference(in: before, on: side),
-      state.withLock({ $0.left.contains("\(side.other.rawValue):\(partner.text)") })
+      state.withLock({ state in
+        state.abandoned.contains(Self.name(before, side))
+          || partner.map { state.left.contains("\(side.other.rawValue):\($0.text)") } ?? false
+      })
     {
       return
     }
     if mappings.count > 1 { return }
     if flow.deletePolicy(deletedOn: side.other) != .propagate || flow.live < .all {
       fail(.deleteNotAllowed, "\(what): flow \(flow.name) doesn't pass deletes on")
-    } else if let partner = flow.reference(in: before, on: side), exists(side.other, partner.text) {
+    } else if let partner, exists(side.other, partner.text) {
       fail(.deleteNotAllowed, "\(what): \(side.other.rawValue):\(partner) is still there")
     }
   }
@@ -350,7 +362,7 @@ final class Judge: Sendable {
     else { return }
     let others = state.withLock { state in
       let others = state.created[side, default: []].filter { $0.source == source }
-      state.created[side, default: []].append(Creation(source: source, made: made))
+      state.created[side, default: []].append(Creation(source: source, made: made, record: record))
       return others
     }
     if let other = others.first(where: { exists(side, $0.made) }) {

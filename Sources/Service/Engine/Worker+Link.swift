@@ -220,7 +220,7 @@ extension Worker {
       if push.state == .doubted {
         for property in settled.notTaken { refuse(property, of: push, &work) }
       } else {
-        expect(settled.notTaken, of: push, &work)
+        expect(settled.notTaken + settled.ownEdits, of: push, &work)
       }
       work.changes.settledPushes.append(push.id)
       work.pushes.removeAll { $0.id == push.id }

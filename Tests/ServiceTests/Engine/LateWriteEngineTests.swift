@@ -57,4 +57,28 @@ struct LateWriteEngineTests {
       }
     }
   }
+  @Test("an update that timed out and arrives after edits of both sides takes neither's place")
+  func afterBoth() async throws {
+    try await EngineBench.run(EngineBench.mapping("conflict: newest")) { bench in
+      let (id, partner) = try await bench.linked()
+      let underWay = UnderWay()
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .invoiced, request.method == "PATCH", underWay.hold(request) else { return nil }
+        throw .unanswered(host: "invoiced.test", cause: "it timed out")
+      }
+      try bench.change(.pms, partner, ["notes": "first"])
+      try await bench.pass()
+      try bench.change(.invoiced, id, ["notes": "theirs"])
+      try await bench.pass(.milliseconds(10))
+      bench.clock.advance(to: bench.clock.now.adding(.seconds(5)))
+      try bench.change(.pms, partner, ["notes": "newest"])
+      try await bench.pass(.seconds(5))
+      #expect(try bench.record(.invoiced, id)["notes"] == "newest")
+      _ = try bench.transport.carryOut(try #require(underWay.held), .invoiced)
+      #expect(try bench.record(.invoiced, id)["notes"] == "first")
+      try await bench.pass(.seconds(200))
+      #expect(try bench.record(.invoiced, id)["notes"] == "newest")
+      #expect(try bench.record(.pms, partner)["notes"] == "newest")
+    }
+  }
 }
