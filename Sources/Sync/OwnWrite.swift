@@ -79,17 +79,25 @@ extension Link {
     if writes.count > Self.mostWrites { writes.removeFirst(writes.count - Self.mostWrites) }
   }
 
-  /// Whether a read shows what stood there before a write of ours, with the version that the write left: it may lag
-  /// behind, since within one tick of a side's clock versions don't tell.
-  public func mayShowWhatWasBefore(_ seen: Observation, last: Observation, flow: Flow) -> Bool {
-    guard let version = seen.version, version == last.version else { return false }
+  /// The rows in which a read shows what stood there before a write of ours, with the version that the write left, and no
+  /// event shows that it was edited back: the read may lag behind, since within one tick of a side's clock versions don't
+  /// tell.
+  public func rowsFromBefore(
+    _ seen: Observation, last: Observation, events: [ShownByEvent], flow: Flow
+  ) -> [PropertyPair] {
+    guard let version = seen.version, version == last.version else { return [] }
     let side = seen.key.side
-    return writes.contains { write in
+    return writes.compactMap { write in
       guard write.side == side, write.left == version, let row = write.row.flatMap({ flow.row(keyed: $0) }) else {
-        return false
+        return nil
       }
       let (now, before) = (row.raw(on: side, in: seen.record), row.raw(on: side, in: last.record))
-      return row.same(now, write.former, on: side) && !row.same(now, before, on: side)
+      guard row.same(now, write.former, on: side), !row.same(now, before, on: side) else { return nil }
+      let isEdit = events.contains { event in
+        guard event.side == side, let previous = event.previous?[row.path(on: side)] else { return false }
+        return row.same(previous, before, on: side) && row.same(row.raw(on: side, in: event.record), now, on: side)
+      }
+      return isEdit ? nil : row
     }
   }
 

@@ -36,10 +36,9 @@ extension Worker {
       throw try await backInTime(seen, basis, &work)
     } else if let deletion, !isOvertaken(by: seen, deletion, &work) {
       try await doubt(&state, &work, "\(key) is said to be deleted and still answers")
-    } else if let last = state.last, let link = work.link, let flow = context.mapping.flow(named: link.flow),
-      link.mayShowWhatWasBefore(seen, last: last, flow: flow)
-    {
-      try await doubt(&state, &work, "\(key) was answered as it was before the last push to it")
+    } else if mayLag(seen, state, &work) {
+      let wait = min(Self.longestLag, context.settings.confirm)
+      try await doubt(&state, &work, "\(key) was answered as it was before the last push to it", for: wait)
     }
     accept(seen, &work)
     work.fresh.insert(key.side)
@@ -80,14 +79,31 @@ extension Worker {
     work.note(.deleted, side: key.side, rule: 6, "\(key) is gone", at: now)
   }
 
-  /// The first time, looks again after `confirm`; returns when this is the second look.
-  private func doubt(_ state: inout RecordState, _ work: inout Work, _ reason: String) async throws(Interruption) {
+  /// How long a side that answers from a copy may take to show what was written.
+  private static let longestLag: Duration = .seconds(3)
+
+  private func mayLag(_ seen: Observation, _ state: RecordState, _ work: inout Work) -> Bool {
+    guard let last = state.last, let link = work.link, let flow = context.mapping.flow(named: link.flow) else {
+      return false
+    }
+    var events: [ShownByEvent] = []
+    for event in work.events where event.key == seen.key {
+      if let shown = shown(event, seen.key, &work) { events.append(shown) }
+    }
+    return !link.rowsFromBefore(seen, last: last, events: events, flow: flow).isEmpty
+  }
+
+  /// The first time, looks again after `wait`, or else `confirm`; returns when this is the second look.
+  private func doubt(
+    _ state: inout RecordState, _ work: inout Work, _ reason: String, for wait: Duration? = nil
+  ) async throws(Interruption) {
+    let wait = wait ?? context.settings.confirm
     guard let since = state.doubtSince else {
       state.doubtSince = now
       work.set(state)
-      throw .later(now.adding(context.settings.confirm), reason: reason)
+      throw .later(now.adding(wait), reason: reason)
     }
-    let due = since.adding(context.settings.confirm)
+    let due = since.adding(wait)
     if now < due { throw .later(due, reason: reason) }
     state.doubtSince = nil
     work.set(state)

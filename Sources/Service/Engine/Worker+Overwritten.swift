@@ -20,7 +20,8 @@ extension Worker {
     if link != work.link { work.set(link) }
   }
 
-  private func shown(_ event: StoredEvent, _ key: RecordKey, _ work: inout Work) -> ShownByEvent? {
+  /// What an event of a sender's shows of its record.
+  func shown(_ event: StoredEvent, _ key: RecordKey, _ work: inout Work) -> ShownByEvent? {
     guard event.event.origin == .webhook || event.event.origin == .callback || event.event.origin == .replay,
       event.event.kind == .updated || event.event.kind == .created,
       let body = work.body(of: event),
