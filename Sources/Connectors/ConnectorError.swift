@@ -46,3 +46,8 @@ public enum ConnectorError: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 }
+
+extension ConnectorError {
+  /// Whether a refusal with this status is trouble that passes by itself, or with patience (rule 19).
+  public static func passes(_ status: Int) -> Bool { status >= 500 || [408, 425, 429].contains(status) }
+}

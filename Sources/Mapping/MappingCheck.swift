@@ -8,7 +8,7 @@ public enum MappingCheck {
       let earlier = mapping.flows[..<index]
       problems += FlowCheck(flow: flow).problems()
       if flow.name.isEmpty { problems.append(Diagnostic(.error, at: flow.position, "a flow has no name")) }
-      if earlier.contains(where: { $0.name.utf8.elementsEqual(flow.name.utf8) }) {
+      if earlier.contains(where: { $0.name.isIdentical(to: flow.name) }) {
         problems.append(
           Diagnostic(
             .error, at: flow.position, flow: flow.name, "two flows are called '\(flow.name)'",

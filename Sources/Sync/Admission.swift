@@ -82,13 +82,7 @@ extension Planner {
       add(nil, reference, target == .invoiced ? .string(source.key.id.text) : id, source: id)
     }
     for constant in flow.constants(on: target) { add(nil, constant.path, constant.value, source: nil) }
-    var record = JSONValue.object(JSONObject())
-    for property in properties { record.set(property.sent, at: property.path) }
-    let claims = flow.match.compactMap { key in
-      flow.matchText(key, of: source.record, on: side).map {
-        Push.Claim(flow: flow.name, key: key.invoiced.description, value: $0)
-      }
-    }
-    return (record, properties, claims)
+    let claims = flow.match.compactMap { flow.claim($0, of: source.record, on: side) }
+    return (Push.record(of: properties), properties, claims)
   }
 }

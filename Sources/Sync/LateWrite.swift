@@ -1,8 +1,8 @@
 import JSON
 import Mapping
 
-/// One property of an update that went unanswered and wasn't seen to be taken, another value being there. It may still be under way, and then falls
-/// on what was written since: that is no edit of the target's (rule 12).
+/// One property of an update that went unanswered and wasn't seen to be taken, another value being there. It may still be
+/// under way, and then falls on what was written since: that is no edit of the target's (rule 12).
 public struct LateWrite: Sendable, Hashable {
   public var side: Side
   /// The row's key.

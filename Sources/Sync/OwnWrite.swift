@@ -79,25 +79,19 @@ extension Link {
     if writes.count > Self.mostWrites { writes.removeFirst(writes.count - Self.mostWrites) }
   }
 
-  /// The rows in which a read shows what stood there before a write of ours, with the version that the write left, and no
-  /// event shows that it was edited back: the read may lag behind, since within one tick of a side's clock versions don't
-  /// tell.
-  public func rowsFromBefore(
-    _ seen: Observation, last: Observation, events: [ShownByEvent], flow: Flow
-  ) -> [PropertyPair] {
+  /// The rows in which a read shows what stood there before a write of ours, with the version that the write left. It may
+  /// lag behind, since within one tick of a side's clock versions don't tell.
+  public func rowsFromBefore(_ seen: Observation, last: Observation, flow: Flow) -> [PropertyPair] {
     guard let version = seen.version, version == last.version else { return [] }
     let side = seen.key.side
     return writes.compactMap { write in
       guard write.side == side, write.left == version, let row = write.row.flatMap({ flow.row(keyed: $0) }) else {
         return nil
       }
-      let (now, before) = (row.raw(on: side, in: seen.record), row.raw(on: side, in: last.record))
-      guard row.same(now, write.former, on: side), !row.same(now, before, on: side) else { return nil }
-      let isEdit = events.contains { event in
-        guard event.side == side, let previous = event.previous?[row.path(on: side)] else { return false }
-        return row.same(previous, before, on: side) && row.same(row.raw(on: side, in: event.record), now, on: side)
-      }
-      return isEdit ? nil : row
+      let now = row.raw(on: side, in: seen.record)
+      let isFromBefore =
+        row.same(now, write.former, on: side) && !row.same(now, row.raw(on: side, in: last.record), on: side)
+      return isFromBefore ? row : nil
     }
   }
 
@@ -127,6 +121,13 @@ public struct ShownByEvent: Sendable {
     self.previous = previous
     self.version = version
     self.receivedAt = receivedAt
+  }
+
+  /// Whether it tells of an edit of `row` from the one record's value to the other's.
+  public func shows(_ row: PropertyPair, editedFrom before: JSONValue, to after: JSONValue) -> Bool {
+    guard let previous = previous?[row.path(on: side)] else { return false }
+    return row.same(previous, row.raw(on: side, in: before), on: side)
+      && row.same(row.raw(on: side, in: record), row.raw(on: side, in: after), on: side)
   }
 }
 
@@ -213,7 +214,7 @@ private struct Written {
     for map in [event.previous?["metadata"], event.record["metadata"]] {
       for member in map?.object?.members ?? [] where !names.contains(member.key) { names.append(member.key) }
     }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.compactMap { name in
+    return names.sorted { $0.precedes($1) }.compactMap { name in
       let property = Written(
         metadata: name, former: write.former?[name], sent: write.sent[name],
         recovered: write.recovered.compactMap { item in

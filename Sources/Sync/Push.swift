@@ -98,3 +98,21 @@ public struct Push: Sendable, Hashable {
   /// The side that is written to.
   public var side: Side { source.side.other }
 }
+
+extension Push {
+  /// A record with these properties' sent values at their paths.
+  public static func record(of properties: [Property]) -> JSONValue {
+    var record = JSONValue.object(JSONObject())
+    for property in properties { record.set(property.sent, at: property.path) }
+    return record
+  }
+}
+
+extension Flow {
+  /// What a create for this record claims by a match key; nil for a key without a value (rule 12).
+  public func claim(_ key: MatchKey, of record: JSONValue, on side: Side) -> Push.Claim? {
+    matchText(key, of: record, on: side).map {
+      Push.Claim(flow: name, key: key.invoiced.description, value: $0)
+    }
+  }
+}

@@ -46,7 +46,7 @@ extension Canonical {
     case .object(let members):
       "{"
         + members.map { (key: $0.key.nfc, value: $0.value.key) }
-        .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        .sorted { $0.key.precedes($1.key) }
         .map { "\($0.key)=\($0.value)" }.joined(separator: ",") + "}"
     }
   }

@@ -101,9 +101,7 @@ extension AdminAPI {
   /// The link ends, and both records are kept apart until a person links them.
   func unlink(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let text = call.variable("id")
-    guard let found = try await find(link: text) else {
-      throw .notFound("There is no link \(text); see: customer-sync links list")
-    }
+    guard let found = try await find(link: text) else { throw Self.noLink(text) }
     let keys = Side.allCases.map { found.key(on: $0) }
     let ended = try await core.engine.exclusively(on: keys) { () async throws(AdminError) in try await part(found.id) }
     return .json(Self.json(ended))
@@ -112,7 +110,7 @@ extension AdminAPI {
   private func part(_ id: Int64) async throws(AdminError) -> Link {
     let now = context.clock.now
     guard var link = try await reading({ () async throws(StoreError) in try await store.link(id) }) else {
-      throw .notFound("There is no link \(id); see: customer-sync links list")
+      throw Self.noLink("\(id)")
     }
     guard link.state != .ended else { throw .conflict("Link \(id) has ended already.") }
     link.state = .ended

@@ -15,9 +15,7 @@ extension AdminAPI {
   /// Both sides next to each other, the agreed values, and the records' history.
   func link(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let text = call.variable("id")
-    guard let link = try await find(link: text) else {
-      throw .notFound("There is no link \(text); see: customer-sync links list")
-    }
+    guard let link = try await find(link: text) else { throw Self.noLink(text) }
     let flow = context.mapping.flow(named: link.flow)
     var records: [Side: JSONValue] = [:]
     for side in Side.allCases {
@@ -66,6 +64,10 @@ extension AdminAPI {
       a.element.at == b.element.at ? a.offset < b.offset : a.element.at > b.element.at
     }
     .map(\.element)
+  }
+
+  static func noLink(_ name: String) -> AdminError {
+    .notFound("There is no link \(name); see: customer-sync links list")
   }
 
   /// A link by the store's number, or by the id of one of its records.

@@ -177,14 +177,16 @@ final class SideGate: Sendable {
   /// A probe was answered: the breaker closes and the service's own pause lifts.
   func probed() { change { $0.reopen() } }
 
-  /// Statuses by which a side answers that a record isn't there, or isn't as we knew it: no trouble of the side's.
-  static let ofRecords: Set<Int> = [404, 409, 410, 412]
+  /// Statuses by which a side answers that a record isn't as we knew it: no trouble of the side's.
+  static let ofVersions: Set<Int> = [409, 412]
+  /// The same, or that it isn't there.
+  static let ofRecords = ofVersions.union([404, 410])
 
   /// Runs one call when there is room; the outcome feeds the breaker.
   /// - Parameter own: Statuses that speak of the record and not of the side. A search, a listing or a create finds no
   ///   record missing: a 404 there is a refusal as any other.
   func call<Result: Sendable>(
-    for record: RecordKey?, own: Set<Int> = [409, 412], _ body: () async throws(ConnectorError) -> Result
+    for record: RecordKey?, own: Set<Int> = ofVersions, _ body: () async throws(ConnectorError) -> Result
   ) async throws(ConnectorError) -> Result {
     await enter()
     defer { leave() }
@@ -244,7 +246,7 @@ final class SideGate: Sendable {
     case .cancelled, .unreadable, .tooLarge, .unsendable, .overtaken: return
     case .refused(_, let status, _, _, _) where status == 401 || status == 402:
       pause(byPerson: false, reason: "\(error); check its credentials, then it is tried again by itself")
-    case .refused(_, let status, _, _, _) where status < 500 && ![408, 425, 429].contains(status):
+    case .refused(_, let status, _, _, _) where !ConnectorError.passes(status):
       if !own.contains(status) { noteRefusal(status, error, record) }
     case .notSent, .unanswered, .refused:
       change { state in

@@ -166,12 +166,12 @@ extension Worker {
     -> [Candidate]
   {
     let side = seen.key.side
-    guard let text = flow.matchText(key, of: seen.record, on: side),
+    guard let claim = flow.claim(key, of: seen.record, on: side),
       let value = flow.searchValue(key, of: seen.record, on: side)
     else { return [] }
+    let text = claim.value
     var hits = try await search(side.other, key, value, work)
     // Searches lie: what an event told of counts though they don't show it, and every hit is compared again.
-    let claim = Push.Claim(flow: flow.name, key: key.path(on: .invoiced).description, value: text)
     for known in context.arrivals.records(with: claim, on: side.other) where !hits.contains(where: { $0.key == known })
     {
       let fetched = try await call(side.other, work) { (connector) async throws(ConnectorError) in

@@ -119,7 +119,7 @@ extension Worker {
     work.changes.settledPushes.append(push.id)
     work.pushes.removeAll { $0.id == push.id }
     work.note(
-      .linked, side: key.side, new: .object(with: push.assignments), rule: 12,
+      .linked, side: key.side, new: Push.record(of: push.properties), rule: 12,
       "\(key) was created for \(seen.key) with these values, and the two are linked", at: now)
     context.logger.info("created", metadata: [LogKey.record: "\(key)", LogKey.source: "\(seen.key)"])
     try await commit(&work)
@@ -138,8 +138,7 @@ extension Worker {
     }
     #if SABOTAGE
       if Sabotage.breaks(.repeatsCreatesBlindly) {
-        work.changes.settledPushes.append(push.id)
-        work.pushes.removeAll { $0.id == push.id }
+        settle(push, &work)
         try await commit(&work)
         return false
       }

@@ -252,15 +252,6 @@ extension Worker.Outcome {
   fileprivate var isDone: Bool { if case .done = self { true } else { false } }
 }
 
-extension JSONValue {
-  /// An object with these values at their paths.
-  static func object(with assignments: [Assignment]) -> JSONValue {
-    var object = JSONValue.object(JSONObject())
-    for assignment in assignments { object.set(assignment.value, at: assignment.path) }
-    return object
-  }
-}
-
 extension Push {
   var assignments: [Assignment] { properties.map { Assignment($0.path, $0.sent) } }
 

@@ -82,15 +82,18 @@ extension Worker {
   /// How long a side that answers from a copy may take to show what was written.
   private static let longestLag: Duration = .seconds(3)
 
+  /// Whether a read may be of before our last push, and no event in hand tells of an edit that would explain it.
   private func mayLag(_ seen: Observation, _ state: RecordState, _ work: inout Work) -> Bool {
     guard let last = state.last, let link = work.link, let flow = context.mapping.flow(named: link.flow) else {
       return false
     }
+    let rows = link.rowsFromBefore(seen, last: last, flow: flow)
+    guard !rows.isEmpty else { return false }
     var events: [ShownByEvent] = []
     for event in work.events where event.key == seen.key {
       if let shown = shown(event, seen.key, &work) { events.append(shown) }
     }
-    return !link.rowsFromBefore(seen, last: last, events: events, flow: flow).isEmpty
+    return rows.contains { row in !events.contains { $0.shows(row, editedFrom: last.record, to: seen.record) } }
   }
 
   /// The first time, looks again after `wait`, or else `confirm`; returns when this is the second look.

@@ -136,7 +136,7 @@ extension Worker {
     }
     let start = now
     do throws(ConnectorError) {
-      let own = push.action == .create ? [409, 412] : SideGate.ofRecords
+      let own = push.action == .create ? SideGate.ofVersions : SideGate.ofRecords
       let result = try await gate.call(for: work.key, own: own) { () throws(ConnectorError) in
         try await body(context.connector(side))
       }
@@ -268,7 +268,7 @@ extension ConnectorError {
     switch self {
     case .notSent, .unanswered, .unreadable, .cancelled: true
     case .unsendable, .tooLarge, .overtaken: false
-    case .refused(_, let status, _, _, _): status >= 500 || [401, 402, 408, 425, 429].contains(status)
+    case .refused(_, let status, _, _, _): Self.passes(status) || status == 401 || status == 402
     }
   }
 

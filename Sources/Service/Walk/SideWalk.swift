@@ -54,14 +54,14 @@ struct SideWalk: Sendable {
     var place = try await value(name).flatMap { PassPlace(text: $0) } ?? PassPlace()
     let wasBegun = place.cursor != nil && place.mapping == mapping && isRecent(place)
     if !wasBegun { place = try await fresh(mapping) }
-    var isResumed = try await finish(&place, as: name, isResumed: wasBegun)
+    let isResumed = try await finish(&place, as: name, isResumed: wasBegun)
     if run.request.kind == .reconcile {
       // What had been listed before it was broken off may have changed since.
       if isResumed, context.connector(side).abilities.canListChanges, let began = place.began {
         _ = try await changes(since: began, isCounted: false)
       } else if isResumed {
         place = try await fresh(mapping)
-        isResumed = try await finish(&place, as: name, isResumed: false)
+        _ = try await finish(&place, as: name, isResumed: false)
       }
       try await lookForMissing(place)
     }

@@ -41,7 +41,7 @@ struct WalkCaller: Sendable {
     switch error {
     case .notSent, .unanswered: break
     case .refused(_, let status, _, _, let after):
-      guard status >= 500 || [408, 425, 429].contains(status) else { return nil }
+      guard ConnectorError.passes(status) else { return nil }
       asked = .seconds(after ?? 0)
     case .unreadable, .unsendable, .overtaken, .tooLarge, .cancelled: return nil
     }
