@@ -76,31 +76,39 @@ let package = Package(
       ],
       resources: [.embedInCode("openapi.yaml"), .embedInCode("default-mapping.yaml")], swiftSettings: settings),
 
+    /// What several suites need to run a program beside them.
+    .target(name: "Support", dependencies: ["CSpawn"], path: "Tests/Support", swiftSettings: settings),
+    .systemLibrary(name: "CSpawn", path: "Tests/CSpawn"),
     tests(
       "Connectors",
       ["Connectors", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "Signatures", "Sync", "Mapping", "JSON"]),
     tests(
-      "CustomerSyncCLI", ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON", "SeededRandom"],
+      "CustomerSyncCLI",
+      ["CustomerSyncCLI", "Sandbox", "EventLoop", "HTTP", "HTTPClient", "JSON", "SeededRandom", "Support"],
       resources: [.copy("Fixtures")]),
     tests("Documents", ["Documents", "Mapping", "JSON", "SeededRandom"], resources: [.copy("Fixtures")]),
-    tests("EndToEnd", ["Sandbox", "Signatures", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "JSON"]),
+    tests(
+      "EndToEnd", ["Sandbox", "Signatures", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "JSON", "Support"]),
     tests("EventLoop", ["EventLoop"]),
-    tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL"]),
+    tests("HTTPClient", ["HTTPClient", "HTTPServer", "HTTP", "EventLoop", "COpenSSL", "Support"]),
     tests("HTTPServer", ["HTTPServer", "HTTP", "EventLoop", "COpenSSL", "SeededRandom"]),
     tests("JSON", ["JSON", "SeededRandom"]),
     tests("Mapping", ["Mapping", "JSON", "SeededRandom"]),
     tests(
-      "Sandbox", ["Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON", "SeededRandom"],
+      "Sandbox",
+      [
+        "Sandbox", "HTTP", "HTTPClient", "HTTPServer", "EventLoop", "Signatures", "JSON", "SeededRandom", "Support",
+      ],
       resources: [.copy("Fixtures")]),
     tests(
       "Service",
       [
         "Service", "Sandbox", "Connectors", "Store", "Documents", "Signatures", "Sync", "Mapping", "HTTP", "HTTPServer",
-        "HTTPClient", "EventLoop", "JSON", grdb, logging, "SeededRandom",
+        "HTTPClient", "EventLoop", "JSON", grdb, logging, "SeededRandom", "Support",
       ]),
     tests("Signatures", ["Signatures"], resources: [.copy("Fixtures")]),
     tests("Simulation", ["Simulation", "Mapping", "Documents", "JSON", "SeededRandom"]),
-    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb, "SeededRandom"]),
+    tests("Store", ["Store", "Sync", "Mapping", "JSON", grdb, "SeededRandom", "Support"]),
     tests("Sync", ["Sync", "Mapping", "JSON", "SeededRandom"]),
   ]
 )

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// The built program, run as people run it, in a fresh directory.
@@ -50,21 +51,14 @@ struct Program {
   }
 
   func run(_ arguments: [String], input: String = "") throws -> Outcome {
-    let process = Process()
-    process.executableURL = Self.executable
-    process.arguments = arguments
-    process.currentDirectoryURL = directory
-    process.environment = ["PATH": "/usr/bin:/bin", "COLUMNS": "100"]
     try write(input, to: ".stdin")
-    let names = [".stdout", ".stderr"].map { directory.appendingPathComponent($0) }
-    for name in names { try Data().write(to: name) }
-    process.standardInput = try FileHandle(forReadingFrom: directory.appendingPathComponent(".stdin"))
-    process.standardOutput = try FileHandle(forWritingTo: names[0])
-    process.standardError = try FileHandle(forWritingTo: names[1])
-    try process.run()
-    process.waitUntilExit()
-    let texts = try names.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
-    return Outcome(status: process.terminationStatus, output: texts[0], messages: texts[1])
+    let files = [".stdin", ".stdout", ".stderr"].map { directory.appendingPathComponent($0).path }
+    let end = try Child(
+      Self.executable.path, arguments, in: directory, environment: ["PATH": "/usr/bin:/bin", "COLUMNS": "100"],
+      input: files[0], output: files[1], errors: files[2]
+    ).wait()
+    let status = try #require(end.code, "\(arguments): \(end)")
+    return Outcome(status: status, output: try text(of: ".stdout"), messages: try text(of: ".stderr"))
   }
 
   func text(of name: String) throws -> String {

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// Certificates that `openssl` makes for one test: an authority, and what it signed.
 final class Certificates: Sendable {
@@ -8,16 +9,16 @@ final class Certificates: Sendable {
 
   init() throws {
     folder = try Folder()
-    try openssl("req -x509 \(Self.key) -days 2 -keyout ca.key -out ca.pem -subj /CN=Test-CA")
+    try openssl("req -x509 \(Self.key) -days 2 -keyout ca.key -out ca.pem -subj /CN=Test-CA", in: folder.url)
   }
 
   /// Signs a certificate for these names, as `openssl` writes them: `DNS:localhost,IP:127.0.0.1`.
   func sign(_ name: String, for names: String) throws {
-    try openssl("req \(Self.key) -keyout \(name).key -out \(name).request -subj /CN=\(name)")
+    try openssl("req \(Self.key) -keyout \(name).key -out \(name).request -subj /CN=\(name)", in: folder.url)
     try folder.write("subjectAltName=\(names)\n", "\(name).names")
     try openssl(
       "x509 -req -in \(name).request -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile \(name).names "
-        + "-out \(name).pem")
+        + "-out \(name).pem", in: folder.url)
   }
 
   func path(_ name: String) -> String { folder.url.appendingPathComponent(name).path }
@@ -32,16 +33,4 @@ final class Certificates: Sendable {
   }
 
   private static let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-
-  private func openssl(_ arguments: String) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/openssl")
-    process.arguments = arguments.split(separator: " ").map(String.init)
-    process.currentDirectoryURL = folder.url
-    process.standardError = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw EndToEndError("openssl \(arguments) failed") }
-  }
 }

@@ -121,9 +121,9 @@ struct ConnectionTests {
     #expect(try await installation.isReady)
     run.signal(SIGTERM)
     #expect(try await eventually { run.standardError.contains("draining") })
-    #expect(run.process.isRunning)
+    #expect(run.isRunning)
     run.signal(SIGTERM)
-    #expect(try await eventually(within: 10) { !run.process.isRunning })
+    #expect(try await eventually(within: 10) { !run.isRunning })
     await installation.close()
   }
 }

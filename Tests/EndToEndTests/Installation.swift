@@ -73,7 +73,7 @@ final class Installation: Sendable {
   /// Starts `serve` and waits until it is ready.
   func serve() async throws -> Program.Run {
     let run = try launch()
-    guard try await eventually({ try await self.isReady || !run.process.isRunning }), run.process.isRunning else {
+    guard try await eventually({ try await self.isReady || !run.isRunning }), run.isRunning else {
       throw EndToEndError("serve did not become ready: \(run.standardError)")
     }
     return run

@@ -51,7 +51,7 @@ struct KillTests {
         #expect(try await eventually { load.acknowledged.count > before })
         try await Task.sleep(for: .milliseconds(Int.random(in: 1...250, using: &generator)))
         run.signal(SIGKILL)
-        #expect(try await eventually { !run.process.isRunning })
+        #expect(try await eventually { !run.isRunning })
         run = try await installation.serve()
       }
       load.stop()

@@ -52,7 +52,7 @@ struct PassKillTests {
     }
     #expect(isUnderWay)
     run.signal(SIGKILL)
-    #expect(try await eventually { !run.process.isRunning })
+    #expect(try await eventually { !run.isRunning })
 
     // On a page that was walked already, and nobody tells of it.
     let first = try #require(installation.sandbox.pms.system.customers.first)

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// The program that is tested: `CUSTOMER_SYNC_BINARY`, or the one built beside this test bundle.
 enum Program {
@@ -10,39 +11,36 @@ enum Program {
 
   /// A run of the program, whose output goes to files.
   final class Run {
-    let process = Process()
-    private let output: URL
-    private let messages: URL
+    private let process: Child
+    private let output: String
+    private let messages: String
 
     /// - Parameter executable: Another program than the one that is tested.
     init(
       _ arguments: [String], in directory: URL, environment: [String: String] = [:], executable: String? = nil
     ) throws {
       let name = UUID().uuidString
-      output = directory.appendingPathComponent("\(name).out")
-      messages = directory.appendingPathComponent("\(name).err")
-      for file in [output, messages] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-      process.executableURL = URL(fileURLWithPath: executable ?? Program.path)
-      process.arguments = arguments
-      process.currentDirectoryURL = directory
-      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-      process.standardInput = FileHandle.nullDevice
-      process.standardOutput = try FileHandle(forWritingTo: output)
-      process.standardError = try FileHandle(forWritingTo: messages)
-      try process.run()
+      output = directory.appendingPathComponent("\(name).out").path
+      messages = directory.appendingPathComponent("\(name).err").path
+      process = try Child(
+        executable ?? Program.path, arguments, in: directory,
+        environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }, output: output, errors: messages)
     }
 
     deinit { signal(SIGKILL) }
 
-    var standardOutput: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }
-    var standardError: String { (try? String(contentsOf: messages, encoding: .utf8)) ?? "" }
+    var standardOutput: String { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
+    var standardError: String { (try? String(contentsOfFile: messages, encoding: .utf8)) ?? "" }
 
-    func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
+    var pid: pid_t { process.pid }
+    var isRunning: Bool { process.isRunning }
+
+    func signal(_ number: Int32) { process.signal(number) }
 
     /// Its exit code, or nil when it doesn't end in that time or a signal ended it.
     func exitCode(within seconds: Double = 30) async throws -> Int32? {
-      guard try await eventually(within: seconds, { !self.process.isRunning }) else { return nil }
-      return process.terminationReason == .exit ? process.terminationStatus : nil
+      guard try await eventually(within: seconds, { !self.isRunning }) else { return nil }
+      return process.wait().code
     }
   }
 }

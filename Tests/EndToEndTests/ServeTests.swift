@@ -66,7 +66,7 @@ struct ServeTests {
     try installation.folder.write(text, "customer-sync.yaml")
     let second = try installation.launch()
     #expect(try await second.exitCode() == 1)
-    #expect(second.standardError.contains("\(first.process.processIdentifier)"), "\(second.standardError)")
+    #expect(second.standardError.contains("\(first.pid)"), "\(second.standardError)")
     first.signal(SIGTERM)
     #expect(try await first.exitCode() == 0)
     await installation.close()

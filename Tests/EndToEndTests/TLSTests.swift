@@ -36,7 +36,7 @@ struct TLSTests {
     try installation.folder.write(installation.configuration(extra: "tls: \(tls)"), "customer-sync.yaml")
     let run = try installation.launch()
     guard
-      try await eventually({ run.standardError.contains(" ready ") || !run.process.isRunning }), run.process.isRunning
+      try await eventually({ run.standardError.contains(" ready ") || !run.isRunning }), run.isRunning
     else { throw EndToEndError("serve did not start: \(run.standardError)") }
     return run
   }

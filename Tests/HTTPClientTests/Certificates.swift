@@ -1,5 +1,6 @@
 import COpenSSL
 import Foundation
+import Support
 
 /// Certificates that `openssl` made for one test: two authorities, and a server's signed by the first.
 final class Certificates: Sendable {
@@ -12,12 +13,13 @@ final class Certificates: Sendable {
     directory = FileManager.default.temporaryDirectory.appending(path: "certificates-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-    try openssl("req -x509 \(key) -days 2 -keyout ca.key -out ca.pem -subj /CN=Test-CA")
-    try openssl("req -x509 \(key) -days 2 -keyout other.key -out other.pem -subj /CN=Other-CA")
-    try openssl("req \(key) -keyout key.pem -out request.pem -subj /CN=localhost")
+    try openssl("req -x509 \(key) -days 2 -keyout ca.key -out ca.pem -subj /CN=Test-CA", in: directory)
+    try openssl("req -x509 \(key) -days 2 -keyout other.key -out other.pem -subj /CN=Other-CA", in: directory)
+    try openssl("req \(key) -keyout key.pem -out request.pem -subj /CN=localhost", in: directory)
     try Data("subjectAltName=DNS:localhost,IP:127.0.0.1\n".utf8).write(to: directory.appending(path: "names"))
     try openssl(
-      "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem")
+      "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+      in: directory)
   }
 
   deinit { try? FileManager.default.removeItem(at: directory) }
@@ -25,18 +27,6 @@ final class Certificates: Sendable {
   func server() throws -> TLSServer { try TLSServer(certificate: path("cert.pem"), key: path("key.pem")) }
 
   func path(_ name: String) -> String { directory.appending(path: name).path }
-
-  private func openssl(_ arguments: String) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/openssl")
-    process.arguments = arguments.split(separator: " ").map(String.init)
-    process.currentDirectoryURL = directory
-    process.standardError = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw POSIXError(.EINVAL) }
-  }
 }
 
 /// A server's side of TLS.

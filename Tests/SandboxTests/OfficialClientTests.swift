@@ -1,5 +1,6 @@
 import Foundation
 import Sandbox
+import Support
 import Testing
 
 /// A Python that has Invoiced's own client (`pip install invoiced`); nil where none is named.
@@ -12,17 +13,14 @@ private let python = ProcessInfo.processInfo.environment["CUSTOMER_SYNC_INVOICED
   func works() async throws {
     let sandbox = try await Sandbox.start(SandboxOptions())
     let script = try #require(Bundle.module.url(forResource: "Fixtures/official_client", withExtension: "py"))
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(python))
-    process.arguments = [script.path, sandbox.invoiced.url]
-    process.environment = ["NO_PROXY": "127.0.0.1", "PYTHONUTF8": "1"]
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(text)")
+    let output = FileManager.default.temporaryDirectory.appending(path: "official-client-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: output) }
+    let end = try await Child(
+      #require(python), [script.path, sandbox.invoiced.url],
+      environment: ["NO_PROXY": "127.0.0.1", "PYTHONUTF8": "1"], output: output.path, errors: output.path
+    ).result()
+    let text = try String(contentsOf: output, encoding: .utf8)
+    #expect(end == .exit(0), "\(text)")
     #expect(text == "ok\n")
     await sandbox.stop()
   }

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Store
+import Support
 import Sync
 import Testing
 
@@ -19,8 +20,7 @@ struct ProcessTests {
     let summary = bench.directory.appendingPathComponent("syncs").path
     let tracer = [Self.strace, "-f", "-c", "-e", "trace=fdatasync,fsync", "-o", summary]
     let child = try start(.commits, tracer: tracer)
-    child.waitUntilExit()
-    #expect(child.terminationStatus == 0)
+    #expect(child.wait() == .exit(0))
     let calls = try String(contentsOfFile: summary, encoding: .utf8).split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ")
       return words.last?.hasSuffix("sync") == true && words.count >= 5 ? Int(words[3]) : nil
@@ -38,8 +38,8 @@ struct ProcessTests {
         .dropLast() ?? []
     }
     while try acknowledged().count < 500 { try #require(child.isRunning) }
-    kill(child.processIdentifier, SIGKILL)
-    child.waitUntilExit()
+    child.signal(SIGKILL)
+    child.wait()
     let store = try SQLiteStore(path: bench.path)
     for line in try acknowledged() {
       let id = try #require(Int64(line))
@@ -51,23 +51,16 @@ struct ProcessTests {
   @Test("says that the disk is full, and goes on when it isn't any more")
   func full() throws {
     let child = try start(.full)
-    child.waitUntilExit()
-    #expect(child.terminationStatus == 0)
+    #expect(child.wait() == .exit(0))
   }
 
-  private func start(_ job: Job, tracer: [String] = []) throws -> Process {
+  private func start(_ job: Job, tracer: [String] = []) throws -> Support.Child {
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
     let command = tracer + [program, "--testing-library", "swift-testing", "--filter", "StoreTests.Child/"]
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: command[0])
-    process.arguments = Array(command.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging([
+    let environment = ProcessInfo.processInfo.environment.merging([
       Job.key: "\(job.rawValue) \(bench.directory.path)"
     ]) { $1 }
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    return process
+    return try Support.Child(command[0], Array(command.dropFirst()), environment: environment)
   }
 }
 

@@ -5,6 +5,7 @@ import JSON
 import Logging
 import Sandbox
 import Service
+import Support
 import Testing
 
 /// The built program, run beside the tests.
@@ -20,22 +21,12 @@ struct Ran: Sendable {
 
   static func run(_ arguments: [String]) async throws -> Ran {
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(
-      "customer-sync")
-    process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
-    // Files rather than pipes: reading a pipe would block a thread that the service in this process needs.
+    let program = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("customer-sync")
     let place = NSTemporaryDirectory() + "/customer-sync-run-" + UUID().uuidString
     let paths = [place + ".out", place + ".err"]
-    for path in paths { try Data().write(to: URL(fileURLWithPath: path)) }
     defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
-    process.standardOutput = FileHandle(forWritingAtPath: paths[0])
-    process.standardError = FileHandle(forWritingAtPath: paths[1])
-    let status = try await withCheckedThrowingContinuation { continuation in
-      process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-      do { try process.run() } catch { continuation.resume(throwing: error) }
-    }
+    let end = try await Child(program.path, arguments, output: paths[0], errors: paths[1]).result()
+    let status = try #require(end.code, "\(arguments): \(end)")
     let texts = try paths.map { try String(contentsOfFile: $0, encoding: .utf8) }
     return Ran(status: status, output: texts[0], errors: texts[1])
   }
