@@ -122,14 +122,19 @@ final class Installation: Sendable {
     ["POST", "PATCH", "PUT", "DELETE"].reduce(0) { $0 + stats.requests($1) }
   }
 
-  /// A port that was free a moment ago.
+  /// A port that was free a moment ago, below those from which the system takes the ports of outgoing connections:
+  /// nobody gets it by chance while the program is down.
   private static func freePort() throws -> Int {
     let loop = try EventLoop()
     defer { loop.stop() }
-    let server = try HTTPServer(
-      configuration: HTTPServerConfiguration(address: ListenAddress(host: "127.0.0.1", port: 0)), loop: loop
-    ) { _, responder in responder.respond(HTTPResponse(status: 404)) }
-    return server.port
+    for port in (10_000..<32_000).shuffled().prefix(100) {
+      let address = ListenAddress(host: "127.0.0.1", port: port)
+      let server = try? HTTPServer(configuration: HTTPServerConfiguration(address: address), loop: loop) {
+        $1.respond(HTTPResponse(status: 404))
+      }
+      if let server { return server.port }
+    }
+    throw EndToEndError("no port is free")
   }
 }
 

@@ -172,7 +172,8 @@ struct SQLiteStoreTests {
       }
     }
     let size = try FileManager.default.attributesOfItem(atPath: bench.path + "-wal")[.size] as? Int
-    #expect(try #require(size) < 8192 * 400)
+    // All of it is 16 MB and more; how far past its ceiling it goes depends on how soon the other thread has its turn.
+    #expect(try #require(size) < 6_000_000)
     #expect(try await store.counts().events[.waiting] == 800)
     await store.close()
     #expect(!FileManager.default.fileExists(atPath: bench.path + "-wal"))
