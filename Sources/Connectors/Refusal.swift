@@ -54,12 +54,15 @@ struct Refusal {
     return isText && !isJSON ? String(decoding: response.body.prefix(4096), as: UTF8.self) : ""
   }
 
+  /// A side that asks for more is asked again after a day: nothing waits for a year because of one odd header.
+  private static let longestWait = 86_400
+
   /// Seconds, or an HTTP date by the side's own clock where it tells it.
   private static func seconds(_ text: String, _ response: HTTPResponse, _ now: Timestamp) -> Int? {
     let text = text.trimmed
-    if !text.isEmpty, text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) { return Int(text) ?? Int(Int32.max) }
+    if !text.isEmpty, text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) { return min(Int(text) ?? .max, longestWait) }
     guard let date = HTTPDate.seconds(text) else { return nil }
     let here = response.headers["Date"].flatMap(HTTPDate.seconds) ?? now.wholeSeconds
-    return Int(max(date - here, 0))
+    return Int(min(max(date - here, 0), Int64(longestWait)))
   }
 }

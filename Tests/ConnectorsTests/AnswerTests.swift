@@ -15,7 +15,8 @@ struct AnswerTests {
     "say when to come again",
     arguments: [
       ("120", 120), (" 0 ", 0), ("Sun, 01 Mar 2026 12:01:30 GMT", 90), ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
-      ("soon", nil), ("-5", nil), ("1.5", nil), ("", nil), ("99999999999999999999", Int(Int32.max)),
+      ("soon", nil), ("-5", nil), ("1.5", nil), ("", nil), ("99999999999999999999", 86_400),
+      ("9223372036854775807", 86_400), ("86401", 86_400), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
     ])
   func retryAfter(value: String, seconds: Int?) async {
     let transport = ScriptedTransport(.json("{}", status: 429, ["Retry-After": value]))
