@@ -78,7 +78,9 @@ import Testing
       ("read_timeout: 1 s", false), ("read_timeout: s", false), ("read_timeout: 99999999999999999d", false),
       ("read_timeout: 10S", false), ("max_body: 1048576", true), ("max_body: 1GiB", true), ("max_body: 1MB", true),
       ("max_body: 0", false), ("max_body: 9999999999GiB", false), ("max_body: 1.5MiB", false),
-      ("max_body: '64KiB'", true),
+      ("max_body: '64KiB'", true), ("read_timeout: 36500d", true), ("read_timeout: 36501d", false),
+      ("max_body: 1024GiB", true), ("max_body: 1025GiB", false), ("max_connections: 1000000000", true),
+      ("max_connections: 1000000001", false), ("max_connections: 0", false),
     ])
   func quantities(_ line: String, _ isRead: Bool) {
     let (_, diagnostics) = Configuration.read(text: line, file: "c.yaml", environment: [:])

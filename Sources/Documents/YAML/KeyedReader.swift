@@ -36,7 +36,7 @@ public final class KeyedReader {
   /// The value under `key`, null as it is; nil when the key is not there.
   public func node(_ key: String) -> YAMLNode? {
     if !known.contains(key) { known.append(key) }
-    return members.first { $0.key.utf8.elementsEqual(key.utf8) }?.value
+    return members.first { $0.key.isIdentical(to: key) }?.value
   }
 
   /// The value under `key`; nil, without an error, when it is absent or null.
@@ -51,7 +51,7 @@ public final class KeyedReader {
 
   /// Where `key` is written, else where the mapping begins.
   public func position(of key: String) -> SourcePosition {
-    members.first { $0.key.utf8.elementsEqual(key.utf8) }?.keyPosition ?? position
+    members.first { $0.key.isIdentical(to: key) }?.keyPosition ?? position
   }
 
   /// Text; nil when absent, null or, with an error, no text.
@@ -73,12 +73,17 @@ public final class KeyedReader {
     return nil
   }
 
-  /// An integer of at least `least`; nil when absent, null or, with an error, anything else.
+  /// More than anything is counted up to here.
+  private static let greatest = 1_000_000_000
+
+  /// An integer from `least` to a thousand million; nil when absent, null or, with an error, anything else.
   public func integer(_ key: String, least: Int = 0) -> Int? {
     guard let node = optional(key) else { return nil }
-    if let value = node.text.flatMap({ Int($0) }), value >= least { return value }
+    let value = node.text.flatMap { Int($0) }
+    if let value, least...Self.greatest ~= value { return value }
+    let bound = value ?? 0 > Self.greatest ? "at most \(Self.greatest)" : "at least \(least)"
     problems.error(
-      at: node.position, "\(name): '\(key)' must be a whole number of at least \(least), and is \(node.kind)",
+      at: node.position, "\(name): '\(key)' must be a whole number of \(bound), and is \(node.kind)",
       advice: "write it in digits, such as 20")
     return nil
   }
@@ -105,7 +110,7 @@ public final class KeyedReader {
 
   /// Reports the keys that nobody asked for. Call it once, at the end.
   public func finish() {
-    for member in members where !known.contains(where: { $0.utf8.elementsEqual(member.key.utf8) }) {
+    for member in members where !known.contains(where: { $0.isIdentical(to: member.key) }) {
       let nearest = nearestName(to: member.key, among: known).map { "did you mean '\($0)'? " } ?? ""
       problems.error(
         at: member.keyPosition, "\(name) has no key '\(shortened(member.key))'",

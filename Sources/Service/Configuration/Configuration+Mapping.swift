@@ -1,11 +1,12 @@
 import Connectors
+import JSON
 import Mapping
 
 extension Configuration {
   /// What doesn't fit together between this configuration and a mapping.
   public func problems(with mapping: Mapping) -> [Diagnostic] {
     var problems: [Diagnostic] = []
-    for flow in mapping.flows where !flow.pms.object.utf8.elementsEqual(pms.entityName.utf8) {
+    for flow in mapping.flows where !flow.pms.object.isIdentical(to: pms.entityName) {
       problems.append(
         Diagnostic(
           .error, at: flow.position, flow: flow.name,

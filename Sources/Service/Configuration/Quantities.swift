@@ -6,9 +6,9 @@ public struct Rate: Sendable, Hashable {
   /// Reads `20/s`, `100/m`, `1000/h`.
   public init?(_ text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, let count = Int(parts[0]), count > 0, parts[0].utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else {
-      return nil
-    }
+    guard parts.count == 2, parts[0].utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let count = Int(parts[0]),
+      1...1_000_000_000 ~= count
+    else { return nil }
     switch parts[1] {
     case "s": per = .seconds(1)
     case "m": per = .seconds(60)
@@ -21,7 +21,12 @@ public struct Rate: Sendable, Hashable {
 
 /// Quantities as the configuration writes them.
 enum Quantity {
-  /// Reads `500ms`, `10s`, `5m`, `48h`, `30d`.
+  /// A hundred years: with longer ones, moments would be beyond what is reckoned with.
+  private static let longest: Duration = .seconds(36_500 * 86_400)
+  /// 1 TiB.
+  private static let largest = 1 << 40
+
+  /// Reads `500ms`, `10s`, `5m`, `48h`, `30d`, up to a hundred years.
   static func duration(_ text: String) -> Duration? {
     guard let (number, unit) = split(text) else { return nil }
     let milliseconds: [String: Int64] = [
@@ -29,10 +34,10 @@ enum Quantity {
     ]
     guard let factor = milliseconds[unit] else { return nil }
     let (product, overflow) = Int64(number).multipliedReportingOverflow(by: factor)
-    return overflow ? nil : .milliseconds(product)
+    return overflow || .milliseconds(product) > longest ? nil : .milliseconds(product)
   }
 
-  /// Reads `1048576`, `64KiB`, `1MiB`, `1GiB`, `1kB`, `1MB`: bytes.
+  /// Reads `1048576`, `64KiB`, `1MiB`, `1GiB`, `1kB`, `1MB`: bytes, up to 1 TiB.
   static func size(_ text: String) -> Int? {
     guard let (number, unit) = split(text) else { return nil }
     let bytes = [
@@ -41,7 +46,7 @@ enum Quantity {
     ]
     guard let factor = bytes[unit] else { return nil }
     let (product, overflow) = number.multipliedReportingOverflow(by: factor)
-    return overflow ? nil : product
+    return overflow || product > largest ? nil : product
   }
 
   private static func split(_ text: String) -> (Int, String)? {
