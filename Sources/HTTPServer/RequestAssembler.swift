@@ -108,7 +108,7 @@ final class RequestAssembler {
       chunkedBody = chunkedBody ?? evbuffer_new()
       phase = .chunks(ChunkReader(maxBody: limits.maxBody, maxTrailer: limits.maxHeaderBytes))
       return try readBody()
-    case (_, .length(let length)): return count >= head.byteCount + length
+    case (_, .length(let length)): return count - head.byteCount >= length
     case (_, .none): return true
     }
   }

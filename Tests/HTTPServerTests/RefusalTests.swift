@@ -80,6 +80,15 @@ extension ServerTests {
       }
     }
 
+    @Test("the greatest length that there is waits for its body like any other where the limit lets it")
+    func greatestLength() throws {
+      let harness = try Harness(configure: { $0.maxBody = .max })
+      let socket = try harness.connect()
+      socket.send(Self.head + "Content-Length: 9223372036854775790\r\n\r\nabc")
+      #expect(try harness.answer(get("/next")).body == "GET /next ")
+      #expect(!socket.isClosedByServer())
+    }
+
     @Test("what the application says by the head alone comes before 413")
     func preflight() throws {
       let asked = Mutex<[String]>([])
