@@ -105,9 +105,9 @@ extension InvoicedState: Administrated {
   /// `POST /_sandbox/customers/ID {"invoices": N}`: with invoices, a delete is refused.
   mutating func extraPage(_ method: String, _ segments: [String], _ body: JSONValue) -> JSONValue? {
     guard method == "POST", segments.count == 2, segments[0] == "customers", let id = Int64(segments[1]),
-      let count = body["invoices"]?.int64, customers[id] != nil
+      let count = body["invoices"]?.int64, 0...1_000_000 ~= count, customers[id] != nil
     else { return nil }
-    customers[id]?.invoices = Int(clamping: max(0, count))
+    customers[id]?.invoices = Int(count)
     return ["id": .number(JSONNumber(id)), "invoices": .number(JSONNumber(count))]
   }
 }

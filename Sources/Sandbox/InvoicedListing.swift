@@ -154,7 +154,9 @@ extension InvoicedState {
         throw .invalid("advanced_filter", "Not to be filtered by: \(field)")
       }
       let wanted = item["value"] ?? .null
-      if field == "id", operation == ">" || operation == ">=", let text = wanted.identifier, let id = Int64(text) {
+      if field == "id", operation == ">" || operation == ">=", let text = wanted.identifier, let id = Int64(text),
+        id < .max
+      {
         selection.lowestID = max(selection.lowestID, operation == ">" ? id + 1 : id)
         continue
       }

@@ -196,6 +196,10 @@ import Testing
     #expect(try side.answer("POST", "/_sandbox/customers/\(kept)", ["invoices": 1]).status == 200)
     #expect(try side.answer("DELETE", "/customers/\(kept)").status == 400)
     #expect(try side.json("GET", "/customers/\(kept)/balance")["total_outstanding"] == 100)
+    for count: JSONValue in [9_223_372_036_854_775_807, -1] {
+      #expect(try side.answer("POST", "/_sandbox/customers/\(kept)", ["invoices": count]).status == 404)
+    }
+    #expect(try side.json("GET", "/customers/\(kept)/balance")["total_outstanding"] == 100)
     #expect(try side.answer("DELETE", "/customers/\(gone)").status == 204)
     for method in ["GET", "PATCH", "DELETE"] {
       #expect(try side.answer(method, "/customers/\(gone)", method == "PATCH" ? ["name": "C"] : nil).status == 404)

@@ -41,6 +41,8 @@ import Testing
       (#"advanced_filter=[{"field":"credit_limit","operator":">=","value":99.5}]"#, "alm"),
       (#"advanced_filter=[{"field":"metadata.k","operator":"=","value":"w"}]"#, "Dahl"),
       (#"advanced_filter=[{"field":"type","operator":"<>","value":"person"}]"#, "Berg,Øst"),
+      (#"advanced_filter=[{"field":"id","operator":">","value":9223372036854775807}]"#, ""),
+      (#"advanced_filter=[{"field":"id","operator":">=","value":-9223372036854775808}]"#, "Berg,alm,Dahl,Øst"),
       ("per_page=2", "Berg,alm"), ("per_page=2&page=2", "Dahl,Øst"), ("per_page=0", "Berg"),
       ("page=-3&per_page=1", "Berg"),
       ("per_page=3&page=9", ""), ("expand=owner&include=aging", "Berg,alm,Dahl,Øst"),
