@@ -70,19 +70,19 @@ struct FlowCheck {
 
   /// Two rows that write one property, or one that writes what the reference holds, would undo each other's work.
   private mutating func checkTargets(on side: Side) {
-    let writers = flow.properties.enumerated().filter { $0.element.direction.carries(from: side.other) }
-    for (place, writer) in writers.enumerated() {
-      let path = writer.element.path(on: side)
-      if let other = writers[..<place].first(where: { $0.element.path(on: side).overlaps(path) }) {
-        let otherPath = other.element.path(on: side)
+    var written = WrittenPaths()
+    for (row, pair) in flow.properties.enumerated() where pair.direction.carries(from: side.other) {
+      let path = pair.path(on: side)
+      if let other = written.add(path, number: row) {
+        let otherPath = flow.properties[other].path(on: side)
         let what = otherPath == path ? "'\(path)'" : "'\(otherPath)', which overlaps '\(path)',"
         add(
-          .error, row: writer.offset, "\(what) of \(side.title) is written by row \(other.offset + 1) already",
+          .error, row: row, "\(what) of \(side.title) is written by row \(other + 1) already",
           "leave one of the rows out, or give one the other direction")
       }
       if let reference = flow.reference(on: side), reference.overlaps(path) {
         add(
-          .error, row: writer.offset, "'\(path)' of \(side.title) holds the other side's id (`reference`)",
+          .error, row: row, "'\(path)' of \(side.title) holds the other side's id (`reference`)",
           "give the row another path, or the other direction")
       }
     }

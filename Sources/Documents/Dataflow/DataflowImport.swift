@@ -126,13 +126,10 @@ private struct SectionImport {
   /// `check` refuses rows that write the same path in the same direction; a document may list them.
   private func reportRepeatedTargets(_ flow: Flow) {
     for side in Side.allCases {
+      var written = WrittenPaths()
       for (index, pair) in flow.properties.enumerated() where pair.direction.carries(from: side.other) {
         let path = pair.path(on: side)
-        let isRepeated = flow.properties[..<index].contains { other in
-          let earlier = other.path(on: side)
-          return other.direction.carries(from: side.other) && (earlier.isPrefix(of: path) || path.isPrefix(of: earlier))
-        }
-        guard isRepeated else { continue }
+        guard written.add(path, number: index) != nil else { continue }
         let direction: Direction = side == .invoiced ? .toPMS : .toInvoiced
         problems.row = index
         problems.warning(
