@@ -324,6 +324,14 @@ import Testing
         "auth: { token: x }",
         "4:7 pms.auth has no 'type', which is required -> write 'auth: { type: bearer, token: \"${PMS_TOKEN}\" }'"
       ),
+      (
+        "auth: { type: basic, user: 'a:b', password: p }",
+        "4:22 pms.auth: 'user' holds a colon, which ends a user's name (RFC 7617) -> write the name alone, and the password under its own key"
+      ),
+      (
+        "entities: { customer: { update: { content_type: \"a\\nb\" } } }",
+        "4:49 pms.entities.customer.update: 'content_type' must be a header's value, and is 'a\nb' -> write it like application/json"
+      ),
       ("auth: { type: bearer }", "4:7 pms.auth has no 'token', which is required -> write 'token: ${PMS_TOKEN}'"),
       ("auth: { type: none, token: x }", "4:21 pms.auth has no key 'token' -> its keys are type"),
       ("rate: 20", "4:7 pms: 'rate' must be a rate, and is '20' -> write it like 20/s or 100/m"),

@@ -51,10 +51,23 @@ struct EntityReader {
         section.refuse(node, key: "method", allowed: methods.map(\.rawValue))
       }
     }
-    if key == "create" || key == "update" { call.contentType = section.text("content_type") ?? call.contentType }
+    if key == "create" || key == "update" { call.contentType = contentType(section) ?? call.contentType }
     call.path = urlPath(section, path, needsID: path.contains("{id}"))
     section.finish()
     return call
+  }
+
+  private func contentType(_ keys: KeyedReader) -> String? {
+    guard let node = keys.optional("content_type"), let text = keys.text(of: node, key: "content_type") else {
+      return nil
+    }
+    guard !text.isEmpty, text.utf8.allSatisfy({ 0x20...0x7E ~= $0 }) else {
+      problems.error(
+        at: node.position, "\(keys.name): 'content_type' must be a header's value, and is \(node.kind)",
+        advice: "write it like application/json")
+      return nil
+    }
+    return text
   }
 
   private func urlPath(_ keys: KeyedReader, _ standard: String, needsID: Bool) -> String {

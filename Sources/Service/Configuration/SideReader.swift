@@ -60,6 +60,12 @@ struct SideReader {
       let user = word(keys, "user", advice: "write 'user: NAME'")
       let password = keys.secret("password", advice: "write 'password: ${PMS_PASSWORD}'")
       guard let user, let password else { return nil }
+      guard !user.contains(":") else {
+        problems.error(
+          at: keys.position(of: "user"), "pms.auth: 'user' holds a colon, which ends a user's name (RFC 7617)",
+          advice: "write the name alone, and the password under its own key")
+        return nil
+      }
       return .basic(user: user, password: password)
     case .header:
       let name = keys.required("name", advice: "write 'name: X-Api-Key'").flatMap { _ in keys.headerName("name", nil) }
