@@ -64,7 +64,7 @@ class Bench:
         self.rows = 100_000 if quick else 1_000_000
         self.pushes = 500 if quick else 2_000
         self.customers = 3_000 if quick else 20_000
-        self.pairs = self.linked = 2_000 if quick else 10_000
+        self.pairs, self.linked = (2_000, 5_000) if quick else (10_000, 100_000)
         if options.large:
             self.pairs, self.linked = 100_000, 1_000_000
         self.days = 20 if quick else 200
@@ -189,21 +189,35 @@ class Bench:
         self.table.add("ingest of callbacks, UUIDs as ids", statistics.median(r["rate"] for r in results), "/s",
                        digits=0)
 
-    def walks(self):
-        """All records of both sides: matched or created once, then found in order."""
-        for pairs in sorted({self.pairs, self.linked}):
-            with Sandbox(self.work, self.binary, pairs) as sandbox:
-                walk = Walk(self.binary, sandbox.directory, sandbox)
-                seconds, resident = walk.run("backfill")
-                self.table.add(f"backfill of {pairs:,} pairs", pairs / seconds, "/s", digits=0)
-                self.table.add(f"backfill of {pairs:,} pairs, resident", resident, " MB", digits=0)
-                if pairs == self.linked:
-                    seconds, resident = walk.run("reconcile", "--full")
-                    self.table.add(f"reconcile of {pairs:,} linked records", pairs / seconds, "/s", digits=0)
-                    self.table.add(f"reconcile of {pairs:,} linked records, resident", resident, " MB", at_most=100,
-                                   digits=0)
-                seconds, resident = walk.run("audit")
-                self.table.add(f"audit of {pairs:,} pairs, resident", resident, " MB", digits=0)
+    def walk(self, walk, what, pairs, *command):
+        seconds, resident = walk.run(*command)
+        self.table.add(f"{what} of {pairs:,} pairs", pairs / seconds, "/s", digits=0)
+        self.table.add(f"{what} of {pairs:,} pairs, resident", resident, " MB", at_most=100, digits=0)
+
+    def backfill(self):
+        """All records of both simulated systems are matched, or created on the other side, and linked."""
+        with Sandbox(self.work, self.binary, self.pairs) as sandbox:
+            walk = Walk(self.binary, sandbox.directory, sandbox.mapping)
+            walk.configure(sandbox.urls)
+            self.walk(walk, "backfill", self.pairs, "backfill")
+
+    def walks_over_linked(self):
+        """All records are linked already, and found in order."""
+        with Sides(self.work, self.programs, 1) as one:
+            walk = Walk(self.binary, one.directory, HERE / "mapping.yaml")
+            walk.configure(one.urls)
+            walk.run("backfill")
+            walk.multiply(self.linked)
+            self.walk_over_linked(walk)
+
+    def walk_over_linked(self, walk):
+        with Sides(self.work, self.programs, self.linked) as sides:
+            sides.fill_both()
+            walk.configure(sides.urls)
+            self.walk(walk, "full reconcile", self.linked, "reconcile", "--full")
+            self.walk(walk, "audit", self.linked, "audit")
+            if sum(sides.counts()[what] for what in ("creates", "updates", "others")) > 0:
+                raise Broken("a walk over linked records wrote something")
 
     def days_a_second(self):
         self.table.add("simulated days a second", simulated_days(self.binary, self.days), digits=1)
@@ -223,7 +237,8 @@ class Bench:
             self.section("syncs", self.syncs)
             self.section("syncs without ETags", lambda: self.syncs(has_etags=False))
             self.section("idle", self.idle)
-            self.section("walks", self.walks)
+            self.section("backfill", self.backfill)
+            self.section("walks over linked records", self.walks_over_linked)
             self.section("simulated days", self.days_a_second)
         else:
             self.section("random ids", lambda: self.random_ids(lambda: Durable(self.work, self.programs), None))

@@ -174,8 +174,15 @@ class Sides(Server):
     def command(self):
         return [self.programs / "sides", str(self.port), HERE, str(self.customers)]
 
+    @property
+    def urls(self):
+        return f"http://127.0.0.1:{self.port}/invoiced", f"http://127.0.0.1:{self.port}/pms"
+
     def counts(self):
         return json.loads(get(self.port, "/bench")[1])
+
+    def fill_both(self):
+        get(self.port, "/bench?both=1", "PUT")
 
     def drop_etags(self):
         get(self.port, "/bench?etags=0", "PUT")

@@ -2,7 +2,7 @@
 // the PMS under /pms. A customer is its number and the stamp in its name, so a record takes 16 bytes.
 //   sides PORT RECORDS CUSTOMERS
 //     serves until SIGTERM; GET /bench counts the pushes, PUT /bench?stamp=N edits all customers in Invoiced,
-//     PUT /bench?etags=0 makes the PMS one without ETags
+//     PUT /bench?etags=0 makes the PMS one without ETags, PUT /bench?both=1 gives it all customers as Invoiced has them
 //   sides PORT RECORDS CUSTOMERS --webhooks PORT SECRET ROUNDS
 //     sends one webhook at a time and prints, as JSON, how long each took to become a push
 // RECORDS is the directory of customer.json and pms-customer.json.
@@ -112,6 +112,11 @@ static void reply_list(struct evhttp_request *request, const struct sample *form
     add_record(output, form, i, stamp);
   }
   evbuffer_add_printf(output, pms ? "]}" : "]");
+  if (!pms && only < 0 && to < customer_count) {
+    char link[128];
+    snprintf(link, sizeof link, "</invoiced/customers?per_page=%d&page=%ld>; rel=\"next\"", PAGE, page > 0 ? page + 1 : 2);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Link", link);
+  }
   reply(request, 200, output);
   evbuffer_free(output);
 }
@@ -119,6 +124,8 @@ static void reply_list(struct evhttp_request *request, const struct sample *form
 static void handle_bench(struct evhttp_request *request, const char *uri) {
   long stamp = number_after(uri, "stamp=", 0);
   if (number_after(uri, "etags=", 0) == 0) etags = 0;
+  if (number_after(uri, "both=", 0) == 1)
+    for (size_t i = 0; i < customer_count; i++) customers[i].pms_stamp = customers[i].invoiced_stamp;
   if (stamp > 0) {
     for (size_t i = 0; i < customer_count; i++) customers[i].invoiced_stamp = (uint32_t)stamp;
     first_push = last_push = 0;
@@ -169,7 +176,13 @@ static void handle_invoiced(struct evhttp_request *request, const char *uri) {
   if (strstr(uri, "/customers/"))
     return reply_record(request, &invoiced_form, known(index) ? (size_t)index : 0,
                         known(index) ? customers[index].invoiced_stamp : 0);
-  reply_list(request, &invoiced_form, 0, strstr(uri, "/customers") ? -1 : (long)customer_count, page_of(uri));
+  long only = -1;
+  if (strstr(uri, "filter")) {
+    long searched = number_after(uri, "=CUST-", FIRST_CUSTOMER);
+    only = known(searched) ? searched : (long)customer_count;
+  }
+  if (!strstr(uri, "/customers")) only = (long)customer_count;  // no events
+  reply_list(request, &invoiced_form, 0, only, page_of(uri));
 }
 
 static void handle(struct evhttp_request *request, void *unused) {
