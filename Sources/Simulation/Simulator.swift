@@ -67,6 +67,9 @@ public struct Simulator: Sendable {
 
   /// - Parameter variesPolicies: Each day has policies of its own, in place of the mapping's.
   public init(mapping: Mapping, variesPolicies: Bool) throws(SimulationError) {
+    guard !mapping.flows.isEmpty else {
+      throw SimulationError("the mapping has no flows: there is nothing to simulate\n  next: add a flow")
+    }
     var choices = ScenarioMaker.Choices()
     choices.policies = variesPolicies
     maker = ScenarioMaker(mapping: mapping, choices: choices)

@@ -30,8 +30,11 @@ import Testing
             - { invoiced: metadata.tier, pms: tier, type: integer, direction: to_pms }
       """, to: "good.yaml")
     try program.write("flows: 7\n", to: "bad.yaml")
+    try program.write("flows: []\n", to: "empty.yaml")
     #expect(try program.run(["simulate", "--mapping", "good.yaml", "--seed", "3"]).status == 0)
     #expect(try program.run(["simulate", "--mapping", "bad.yaml"]).status == 78)
+    let empty = try program.run(["simulate", "--mapping", "empty.yaml", "--seed", "3"])
+    #expect(empty.status == 1 && empty.messages.contains("the mapping has no flows"))
     #expect(try program.run(["simulate", "--seeds", "0"]).status == 64)
     let several = try program.run(["simulate", "--mapping", "good.yaml", "--seed", "3", "--seeds", "2"])
     #expect(several.output.hasPrefix("2 seeds converged ("))
