@@ -263,6 +263,13 @@ extension Day: NetworkObserver {
     judge.wrote(request, to: side, before: before, made: made, at: timeline.now, mapping) { side, id in
       self.systems[side]?.customers.contains { $0["id"]?.identifier == id } ?? false
     }
+    if let record = made ?? before.flatMap({ self.record($0["id"]?.identifier, on: side) }) {
+      judge.shows(record, on: side)
+    }
+  }
+
+  private func record(_ id: String?, on side: Side) -> JSONValue? {
+    systems[side]?.customers.first { $0["id"]?.identifier == id }
   }
 
   func receive(_ request: HTTPRequest, from side: Side, _ answer: @escaping @Sendable (Int) -> Void) {

@@ -341,6 +341,15 @@ final class Judge: Sendable {
     if count > limits.allowed(links: 0) { fail(.tooManyDeletes, "\(what): number \(count) of flow \(flow.name)") }
   }
 
+  /// What a record shows after a write: the source of a one-way row may be what its side sets by itself, such as the
+  /// time of the last change, or an object with the written value in it; a copy of it is not invented.
+  func shows(_ record: JSONValue, on side: Side) {
+    for row in rows where row.direction != .both && row.direction.carries(from: side) {
+      guard let raw = row.raw(on: side, in: record) else { continue }
+      state.withLock { $0.known[row.key, default: []].append((side, raw)) }
+    }
+  }
+
   /// What a side filled by itself is its own edit.
   private func noteDefaults(_ body: JSONValue, _ record: JSONValue, _ side: Side, _ mapping: Mapping) {
     let name = Self.name(record, side)

@@ -34,6 +34,24 @@ struct SimulationTests {
     #expect(outcome.violation == nil)
   }
 
+  @Test("what Invoiced sets by itself, and metadata as a whole, may be copied to the PMS", arguments: UInt64(1)...8)
+  func copies(seed: UInt64) throws {
+    let text = """
+      flows:
+        - name: all
+          invoiced: { object: customer }
+          pms: { entity: customer }
+          match: [{ invoiced: number, pms: number }]
+          properties:
+            - { invoiced: name, pms: name, type: string }
+            - { invoiced: metadata.tier, pms: tier, type: string }
+            - { invoiced: metadata, pms: meta, type: N/A, direction: to_pms }
+            - { invoiced: updated_at, pms: changed, type: datetime, convert: { unix: datetime }, direction: to_pms }
+      """
+    let mapping = try #require(MappingDocument.read(text: text, file: "mapping.yaml").mapping)
+    #expect(try Simulator(mapping: mapping, variesPolicies: false).run(seed).violation == nil)
+  }
+
   @Test("a day is made as short as it can be and still fails")
   func shrinks() throws {
     let (simulator, _) = try simulator()
