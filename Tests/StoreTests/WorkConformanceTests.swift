@@ -48,6 +48,7 @@ struct WorkConformanceTests {
     record.goneAt = at(9)
     record.failingSince = at(10)
     record.serverErrors = 3
+    record.failedAt = at(11)
     return record
   }
 

@@ -158,9 +158,14 @@ final class SideGate: Sendable {
 
   static func closuresName(_ side: Side) -> String { "closures \(side.rawValue)" }
 
-  /// Whether other records' calls were answered since a moment.
-  func hasAnswered(others record: RecordKey, since start: Timestamp) -> Bool {
-    state.withLock { $0.answered.contains { $0.record != nil && $0.record != record && $0.at >= start } }
+  /// Whether other records' calls were answered since a moment, or at all.
+  func hasAnswered(others records: [RecordKey], since start: Timestamp?) -> Bool {
+    state.withLock { state in
+      state.answered.contains { answer in
+        guard let record = answer.record, !records.contains(record) else { return false }
+        return start.map { answer.at > $0 } ?? true
+      }
+    }
   }
 
   /// Records that were refused, and perhaps parked, by what turned out to be the side's trouble; told once.

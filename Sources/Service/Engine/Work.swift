@@ -70,6 +70,9 @@ struct Work {
   /// The record that the unit's trouble is noted at.
   var troubled: RecordKey { link?.key(on: .invoiced) ?? key }
 
+  /// The records of the unit.
+  var own: [RecordKey] { link.map { link in Side.allCases.map { link.key(on: $0) } } ?? [key] }
+
   var cause: Int64? { events.first?.id }
 
   func state(of key: RecordKey, now: Timestamp) -> RecordState {

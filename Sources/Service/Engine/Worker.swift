@@ -91,8 +91,7 @@ struct Worker: Sendable {
   private func finish(_ work: inout Work) async throws(Interruption) {
     closeStaleHolds(&work)
     if var state = work.records[work.troubled], state.failingSince != nil {
-      state.failingSince = nil
-      state.serverErrors = 0
+      state.endFailures()
       work.set(state)
     }
     for event in work.events {
@@ -189,18 +188,25 @@ struct Worker: Sendable {
 
   private static let longestForCreate: Duration = .seconds(10)
 
-  /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own while other
-  /// records' calls were answered (rule 19).
+  private static let mostServerErrors = 5
+
+  /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own between which
+  /// other records' calls were answered (rule 19).
   private func hasFailedForTooLong(_ work: inout Work, _ side: Side?, _ isServerError: Bool) -> Bool {
     var state = work.state(of: work.troubled, now: now)
     let since = state.failingSince ?? now
+    let gate = side.map { context.gate($0) }
+    if !isServerError {
+      state.serverErrors = 0
+    } else if let gate, gate.hasAnswered(others: work.own, since: state.failedAt) {
+      // Errors that all records get in an outage say nothing of this one.
+      state.serverErrors += 1
+    }
     state.failingSince = since
-    state.serverErrors = isServerError ? state.serverErrors + 1 : 0
+    state.failedAt = now
     work.set(state)
-    guard let side else { return now.since(since) > context.settings.giveUp }
-    let gate = context.gate(side)
-    if state.serverErrors >= 5, gate.hasAnswered(others: work.key, since: since) { return true }
-    return now.since(since) - gate.closedTime(since: since) > context.settings.giveUp
+    if state.serverErrors >= Self.mostServerErrors { return true }
+    return now.since(since) - (gate?.closedTime(since: since) ?? .zero) > context.settings.giveUp
   }
 
   /// After 48 hours of trying, work waits for a person (rule 19).
@@ -214,8 +220,7 @@ struct Worker: Sendable {
     hold.invoicedID = work.link?.invoiced ?? (work.key.side == .invoiced ? work.key.id : nil)
     hold.pmsID = work.link?.pms ?? (work.key.side == .pms ? work.key.id : nil)
     if var state = work.records[work.troubled] {
-      state.failingSince = nil
-      state.serverErrors = 0
+      state.endFailures()
       work.set(state)
     }
     work.changes.holds.append(hold)

@@ -48,6 +48,34 @@ struct FailureTests {
     }
   }
 
+  @Test("5xx in an outage don't count against a record, though others were answered before it and after it")
+  func serverErrorsInOutage() async throws {
+    try await EngineBench.run(settings: "retry: { first: 10s, most: 10s }") { bench in
+      let pairs = try await pairs(bench, 2)
+      let (bad, good) = (pairs[0], pairs[1])
+      let calls = Mutex(0)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard request.method == "PATCH", request.target.hasSuffix(bad.pms) else { return nil }
+        calls.withLock { $0 += 1 }
+        return .answer(503)
+      }
+      try bench.change(.invoiced, bad.invoiced, ["city": "Oslo"])
+      // Before the outage others get through, then this record tries by itself for a while.
+      for step in 0..<3 {
+        try bench.change(.invoiced, good.invoiced, ["city": .string("Oslo \(step)")])
+        try await bench.pass(.milliseconds(100))
+      }
+      try await bench.pass(.seconds(120))
+      #expect(calls.withLock { $0 } > 8)
+      #expect(try await bench.holds().isEmpty)
+      bench.transport.removeHooks()
+      try bench.change(.invoiced, good.invoiced, ["city": "Bergen"])
+      try await bench.pass(.seconds(20))
+      #expect(try bench.record(.pms, bad.pms)["address"]?["city"] == "Oslo")
+      #expect(try await bench.holds().isEmpty)
+    }
+  }
+
   @Test("what a side refuses is parked with the property that it names, or that was sent alone, and with its values")
   func refusedProperty() async throws {
     try await EngineBench.run { bench in
