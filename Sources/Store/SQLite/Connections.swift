@@ -20,7 +20,7 @@ struct Connections: Sendable {
   /// Opens the store's file, making it where there is none.
   init(path: String, isInline: Bool) throws(StoreError) {
     let store = try Self.attempt(path) {
-      let writer = try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 65_536))
+      let writer = try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 16_384))
       try writer.inDatabase { db in try Self.prepare(db, path: path, isInline: isInline) }
       return writer
     }
@@ -31,7 +31,7 @@ struct Connections: Sendable {
     }
     (readers, lists, checkpoints) = try Self.attempt(path) {
       (
-        try (0..<2).map { _ in try Self.reader(path, cacheKiB: 8192) }, try Self.reader(path, cacheKiB: 2048),
+        try (0..<2).map { _ in try Self.reader(path, cacheKiB: 4096) }, try Self.reader(path, cacheKiB: 2048),
         try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 256))
       )
     }
