@@ -113,10 +113,11 @@ struct SimulatedStore: Store {
     try await read { () throws(StoreError) in try await base.newestNumber() }
   }
   func alive(
-    on side: Side, after number: Int64, upTo newest: Int64, limit: Int
-  ) async throws(StoreError) -> [NumberedRecord] {
+    on side: Side, after id: RecordID?, upTo newest: Int64, unless isSeen: @escaping @Sendable (Int64) -> Bool,
+    limit: Int
+  ) async throws(StoreError) -> [RecordKey] {
     try await read { () throws(StoreError) in
-      try await base.alive(on: side, after: number, upTo: newest, limit: limit)
+      try await base.alive(on: side, after: id, upTo: newest, unless: isSeen, limit: limit)
     }
   }
   func pendingEvents(receivedBy time: Timestamp?) async throws(StoreError) -> Int {

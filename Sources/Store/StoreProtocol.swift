@@ -56,9 +56,11 @@ public protocol Store: Sendable {
   func numbers(of ids: [RecordID], on side: Side) async throws(StoreError) -> [RecordID: Int64]
   /// The highest number given so far; 0 without records.
   func newestNumber() async throws(StoreError) -> Int64
-  /// Records of a side that are known as alive, by number.
-  func alive(on side: Side, after number: Int64, upTo newest: Int64, limit: Int) async throws(StoreError)
-    -> [NumberedRecord]
+  /// Records of a side that are known as alive, by id, of which `isSeen` doesn't know the number.
+  func alive(
+    on side: Side, after id: RecordID?, upTo newest: Int64, unless isSeen: @escaping @Sendable (Int64) -> Bool,
+    limit: Int
+  ) async throws(StoreError) -> [RecordKey]
   /// How many pending events were received until then; all of them for nil.
   func pendingEvents(receivedBy time: Timestamp?) async throws(StoreError) -> Int
 
@@ -234,17 +236,6 @@ public struct Listing<Item: Sendable>: Sendable {
   public init(items: [Item], next: Int64?) {
     self.items = items
     self.next = next
-  }
-}
-
-/// A record and the number that the store knows it by.
-public struct NumberedRecord: Sendable, Hashable {
-  public var number: Int64
-  public var key: RecordKey
-
-  public init(number: Int64, key: RecordKey) {
-    self.number = number
-    self.key = key
   }
 }
 

@@ -159,7 +159,8 @@ struct SideWalk: Sendable {
     }
   }
 
-  /// A listing that came back empty, or lost its later pages, would have every record fetched: a few are tried first.
+  /// Whether records are missing, and the listing is to be believed: one that came back empty, or lost its later pages,
+  /// would have every record fetched, so a few are tried first.
   private func isBelievable(_ place: PassPlace) async throws(WalkError) -> Bool {
     var (missing, first): (Int, [RecordKey]) = (0, [])
     try await forEachMissing(place) { (keys) async throws(WalkError) in
@@ -167,7 +168,7 @@ struct SideWalk: Sendable {
       first += keys.prefix(max(0, 5 - first.count))
       return true
     }
-    guard missing > Self.doubtful, missing * 5 > place.rows else { return true }
+    guard missing > Self.doubtful, missing * 5 > place.rows else { return missing > 0 }
     for key in first {
       if case .gone = try await call({ (connector) async throws(ConnectorError) in try await connector.fetch(key.id) })
       {
@@ -183,19 +184,19 @@ struct SideWalk: Sendable {
   private func forEachMissing(
     _ place: PassPlace, _ body: ([RecordKey]) async throws(WalkError) -> Bool
   ) async throws(WalkError) {
-    var after: Int64 = -1
+    let seen = place.seen
+    var after: RecordID?
     while true {
       try checkCancelled()
-      let slice: [NumberedRecord]
+      let slice: [RecordKey]
       do throws(StoreError) {
-        slice = try await context.store.alive(on: side, after: after, upTo: place.newest, limit: Self.slice)
+        slice = try await context.store.alive(
+          on: side, after: after, upTo: place.newest, unless: { seen.contains($0) }, limit: Self.slice)
       } catch {
         throw .store(error)
       }
-      guard let last = slice.last else { return }
-      let missing = slice.filter { !place.seen.contains($0.number) }.map(\.key)
-      if !missing.isEmpty, try await !body(missing) { return }
-      after = last.number
+      guard !slice.isEmpty, try await body(slice), slice.count == Self.slice else { return }
+      after = slice.last?.id
     }
   }
 

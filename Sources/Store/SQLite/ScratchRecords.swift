@@ -5,14 +5,22 @@ import Sync
 /// length. SQLite keeps a database without a name in a file that is deleted as it is made.
 public final class ScratchRecords: Sendable {
   private let queue: DatabaseQueue
+  private static let cacheKiB = 2048
 
   public init() throws(StoreError) {
     queue = try translating {
       var configuration = Configuration()
       configuration.label = "scratch"
-      configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8192; PRAGMA temp_store = FILE") }
+      configuration.allowsUnsafeTransactions = true
+      configuration.prepareDatabase { db in
+        try db.execute(
+          sql: "PRAGMA cache_size = -\(Self.cacheKiB); PRAGMA temp_store = FILE; PRAGMA journal_mode = OFF")
+      }
       let queue = try DatabaseQueue(path: "", configuration: configuration)
-      try queue.inDatabase { try $0.execute(sql: "CREATE TABLE item(id BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID") }
+      // One transaction without end: nobody will read this file after us.
+      try queue.inDatabase {
+        try $0.execute(sql: "CREATE TABLE item(id BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID; BEGIN EXCLUSIVE")
+      }
       return queue
     }
   }

@@ -23,17 +23,25 @@ extension SQLiteStore {
   }
 
   public func alive(
-    on side: Side, after number: Int64, upTo newest: Int64, limit: Int
-  ) async throws(StoreError) -> [NumberedRecord] {
+    on side: Side, after id: RecordID?, upTo newest: Int64, unless isSeen: @escaping @Sendable (Int64) -> Bool,
+    limit: Int
+  ) async throws(StoreError) -> [RecordKey] {
     try await list { db in
-      try db.all(
-        """
-        SELECT number, id FROM record
-        WHERE number > ? AND number <= ? AND side = ? AND presence = 'alive' ORDER BY number LIMIT ?
-        """, [.int(number), .int(newest), .side(side), .int(limit)]
+      var keys: [RecordKey] = []
+      // The index over ids has all that is asked of most records; the table has their bodies between.
+      try db.each(
+        "SELECT number, id FROM record WHERE side = ? AND id > ? ORDER BY id", [.side(side), .id(id ?? RecordID(""))]
       ) { row in
-        NumberedRecord(number: row[0], key: RecordKey(side, try row.needed(row.id(1), "a record without an id")))
+        let number = row[0] as Int64
+        guard number <= newest, !isSeen(number) else { return true }
+        let isAlive = try db.first("SELECT presence = 'alive' FROM record WHERE number = ?", [.int(number)]) {
+          $0.number(0) != 0
+        }
+        guard isAlive ?? false else { return true }
+        keys.append(RecordKey(side, try row.needed(row.id(1), "a record without an id")))
+        return keys.count < limit
       }
+      return keys
     }
   }
 
