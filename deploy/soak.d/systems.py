@@ -159,14 +159,28 @@ class System:
                 raise Broken(f"after two minutes {len(rows)} of {count} customers could be read")
         return rows
 
-    def by_number(self, number):
-        """The customer with a number, as far as this side tells just now."""
+    def with_number(self, number):
+        """The customers with a number, as far as this side tells just now; None where it tells nothing."""
         field = "filter%5Bnumber%5D" if self.side == "invoiced" else "customer_number"
         status, answer = self.ask("GET", f"/customers?{field}={urllib.parse.quote(number)}")
         if status != 200:
             return None
-        items = answer if self.side == "invoiced" else answer["data"]
-        return items[0] if items else None
+        return answer if self.side == "invoiced" else answer["data"]
+
+    def by_number(self, number):
+        found = self.with_number(number)
+        return found[0] if found else None
+
+    def number_of(self, key):
+        """A customer's number, asked for until an answer comes; None where it is gone."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            status, record = self.ask("GET", f"/customers/{key}")
+            if status == 200:
+                return record["number" if self.side == "invoiced" else "customer_number"]
+            if status == 404:
+                return None
+        raise Broken(f"the {self.side} sandbox doesn't show {key} for a minute")
 
 
 class Service(Process):
