@@ -214,6 +214,20 @@ struct WorkConformanceTests {
     #expect(try await store.hold(id) == nil)
   }
 
+  // The one filed anew took the closed one's place, and was closed with it.
+  @Test("keeps a hold that is filed anew as the same one is closed", arguments: Backend.allCases)
+  func holdFiledAnew(_ backend: Backend) async throws {
+    let bench = try Bench(backend)
+    let id = try #require(try await bench.store.commit { $0.holds = [newHold()] }.holds.first)
+    var anew = newHold()
+    anew.basis = "another question"
+    try await bench.store.commit {
+      $0.holds = [anew]
+      $0.closedHolds = [id]
+    }
+    #expect(try await bench.store.holds(anew.kind, ListQuery()).items.map(\.basis) == ["another question"])
+  }
+
   @Test(
     "events that wait for a person are done when nothing of their record is held any more", arguments: Backend.allCases)
   func openEvents(_ backend: Backend) async throws {

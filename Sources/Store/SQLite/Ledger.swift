@@ -48,12 +48,13 @@ final class Ledger {
       if push.id == 0 { committed.pushes.append(id) }
     }
     for id in changes.settledPushes { try db.run("DELETE FROM push WHERE id = ?", [.int(id)]) }
+    // Closed ones make room for those that are filed anew.
+    var over = try changes.closedHolds.compactMap { try db.hold($0) }
+    for id in changes.closedHolds { try db.run("DELETE FROM hold WHERE id = ?", [.int(id)]) }
     for hold in changes.holds {
       let id = try hold.save(db)
       if hold.id == 0 { committed.holds.append(id) }
     }
-    var over = try changes.closedHolds.compactMap { try db.hold($0) }
-    for id in changes.closedHolds { try db.run("DELETE FROM hold WHERE id = ?", [.int(id)]) }
     over += changes.holds.filter { $0.state == .discarded }
     for outcome in changes.events {
       try outcome.update(db)

@@ -127,13 +127,19 @@ import Testing
       let pair = try await scene.links(1)[0]
       try scene.bench.sandbox.pms.update(pair.pms, ["name": "Edited"], silent: true)
       try scene.delete("invoiced", pair.invoiced)
-      let conflict = try await scene.bench.wait { try await scene.bench.items("conflicts").first }
-      #expect(conflict["cause"] == "deleted_against_edit" && conflict["property"] == "name")
-      #expect(conflict["pms"] == "Edited" && conflict["pms_id"]?.string == pair.pms)
+      let first = try await scene.bench.wait { try await scene.bench.items("conflicts").first }
+      #expect(first["cause"] == "deleted_against_edit" && first["property"] == "name")
+      #expect(first["pms"] == "Edited" && first["pms_id"]?.string == pair.pms)
       #expect(scene.records == (0, 1))
       // What a walk has seen of the record may wait with it.
       let waiting = try await scene.bench.items("events?state=conflict").map { $0["type"] }
       #expect(waiting.contains("customer.deleted"))
+      // Another edit is another question, in place of the first.
+      try scene.bench.sandbox.pms.update(pair.pms, ["name": "Edited again"])
+      let conflict = try await scene.bench.wait {
+        try await scene.bench.items("conflicts").first { $0["pms"] == "Edited again" }
+      }
+      #expect(try await scene.bench.items("conflicts").count == 1)
       let path = "conflicts/\(conflict["id"]?.identifier ?? "")/resolve"
       #expect(try await scene.bench.admin("POST", path, ["take": .string(taken)]).status == 200)
       _ = try await scene.link(state: "ended")
@@ -145,7 +151,7 @@ import Testing
         try await scene.rest()
         #expect(scene.records == (1, 1))
         let made = scene.record("invoiced", anew["invoiced_id"]?.string ?? "")
-        #expect(made?["name"] == "Edited" && made?["metadata"]?["pms_id"]?.string == pair.pms)
+        #expect(made?["name"] == "Edited again" && made?["metadata"]?["pms_id"]?.string == pair.pms)
         #expect(scene.record("pms", pair.pms)?["invoiced_id"]?.identifier == anew["invoiced_id"]?.string)
       }
       #expect(try await scene.bench.items("conflicts").isEmpty)
