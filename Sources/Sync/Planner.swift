@@ -109,8 +109,10 @@ extension AgreedPair {
   /// Whether both values stand as they were agreed under the very row.
   func stands(_ row: PropertyPair, invoiced: JSONValue?, pms: JSONValue?) -> Bool {
     guard !isBaseOnly, fingerprint == row.fingerprint, self.invoiced == invoiced, self.pms == pms else { return false }
-    // A value beside nothing may be what a copy's side had filled in while the row was one-way.
-    return row.direction != .both || (invoiced ?? .null).isBlank == (pms ?? .null).isBlank
+    // A value beside nothing may be what a copy's side had filled in while the row was one-way. Where it still is one,
+    // that stays.
+    let isGap = (invoiced: (invoiced ?? .null).isBlank, pms: (pms ?? .null).isBlank)
+    return isGap.invoiced == isGap.pms || row.onlySource.map { $0 == .invoiced ? isGap.invoiced : isGap.pms } ?? false
   }
 }
 

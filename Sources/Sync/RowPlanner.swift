@@ -46,8 +46,7 @@ struct RowPlanner {
     #endif
     switch (changed(.invoiced), changed(.pms)) {
     case (false, false):
-      // A value and nothing were agreed while the row was one-way, of a copy that its side had filled by itself.
-      let isGap = invoiced.isNothing || pms.isNothing
+      let isGap = isGap(invoiced, beside: pms) || isGap(pms, beside: invoiced)
       if agreed?.isBaseOnly == true || wasRedefined || isGap { try decideFirst(invoiced, pms, into: &plan) }
     case (true, false): try push(from: .invoiced, rule: 8, "Invoiced changed it and the PMS didn't", into: &plan)
     case (false, true): try push(from: .pms, rule: 8, "the PMS changed it and Invoiced didn't", into: &plan)
@@ -66,6 +65,12 @@ struct RowPlanner {
       else { throw error }
       return .nothing
     }
+  }
+
+  /// Whether nothing stands beside a value that it isn't a form of: agreed while the row was one-way the other way, of a
+  /// copy that its side had filled by itself.
+  private func isGap(_ value: Canonical, beside other: Canonical) -> Bool {
+    value.isNothing && !value.isNear(to: other)
   }
 
   /// Both values mean the same: each side's own form is agreed.
@@ -220,9 +225,11 @@ struct RowPlanner {
       return
     }
     switch (changed(source), changed(target)) {
-    case (false, false):
-      guard wasRedefined else { return }
+    case (false, false) where wasRedefined:
       try push(from: source, rule: 23, "the row's type or converters changed", lost: lost, into: &plan)
+    case (false, false):
+      guard lost == nil, isGap(present, beside: wanted), !isRead(on: target) else { return }
+      try push(from: source, rule: 13, "only \(source.title) has a value", into: &plan)
     case (true, false): try push(from: source, rule: 8, "\(source.title) changed it", into: &plan)
     case (false, true) where isRead(on: target):
       // The edit is carried by the row that reads it; for this one it is what stands there now.

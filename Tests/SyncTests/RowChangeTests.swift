@@ -52,6 +52,27 @@ struct RowChangeTests {
       Scene(name, invoiced: ["name": "A"], pms: [:]).agreed(["name": "A"], [:]).with { $0.flow.onLink = .pms },
       "pms title = \"A\" by 13"),
     Case(
+      "a copy that its side had filled is the source when the row is turned round",
+      Scene(row("name", "title", .string, [], .toPMS), invoiced: ["name": "A"], pms: [:]).agreed(["name": "A"], [:]),
+      "pms title = \"A\" by 13"),
+    Case(
+      "a copy that its side had filled stays, beside a source that has nothing",
+      Scene(row("name", "title", .string, [], .toPMS), invoiced: [:], pms: ["title": "a"])
+        .agreed([:], ["title": "a"])),
+    Case(
+      "a copy that was cleared stays so where another row reads it",
+      Scene(
+        row("name", "title", .string, [], .toPMS), row("nick", "title", .string, [], .toInvoiced),
+        invoiced: ["name": "A"], pms: [:]
+      ).agreed(["name": "A"], [:])),
+    Case(
+      "nothing in place of a blank value is the side's own form of it",
+      Scene(name, invoiced: ["name": "  "], pms: ["title": ""]).agreed(["name": "  "], ["title": ""])),
+    Case(
+      "nothing in place of a blank value is a copy's own form of it",
+      Scene(row("name", "title", .string, [], .toPMS), invoiced: ["name": "  "], pms: ["title": ""])
+        .agreed(["name": "  "], ["title": ""])),
+    Case(
       "a former value without counterpart counts as nothing", changed("en", "en-GB"),
       "pms locale = \"en-US\" by 23, losing \"en-GB\""),
     Case(
