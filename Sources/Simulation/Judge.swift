@@ -291,10 +291,13 @@ final class Judge: Sendable {
       let isKnown = rows.contains { row in
         guard let value = try? row.canonical(on: side, raw: sent) else { return false }
         if value.isNothing { return true }
+        // After a change of the row, `on_link` decides, also between a value and what a side had made of it; and where
+        // nothing is, as on the survivor of a merge, a value comes in the form that the other side has by now.
+        let present = before.flatMap { row.raw(on: side, in: $0) }
+        let isOwnForm = !isSteady(row) || before != nil && row.same(present, nil, on: side)
         return known.contains { entry in
           guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
-          // After a change of the row, `on_link` decides, also between a value and what a side had made of it.
-          return value == entered || !isSteady(row) && value.isNear(to: entered)
+          return value == entered || isOwnForm && value.isNear(to: entered)
         }
       }
       if !isKnown {

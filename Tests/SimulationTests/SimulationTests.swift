@@ -125,6 +125,25 @@ struct SimulationTests {
     #expect(simulator.run(day).violation == nil)
   }
 
+  // The form that the PMS had made of a value was taken for an invented one: what it was entered as went with the
+  // absorbed record.
+  @Test("the survivor of a merge gets its partner's values in the partner's own form")
+  func mergeOfForms() throws {
+    let (simulator, mapping) = try simulator()
+    var day = Scenario(seed: 1, mapping: mapping)
+    day.surroundings.normalises = true
+    day.edits = [
+      Edit(
+        number: 0, at: 1000, side: .invoiced, subject: 0,
+        action: .create(body: ["type": "company", "name": "Acme", "number": "N-1", "city": "  Oslo  "])),
+      Edit(
+        number: 1, at: 20_000, side: .invoiced, subject: 1,
+        action: .create(body: ["type": "company", "name": "Fjord", "number": "N-2"]), isSilent: true),
+      Edit(number: 2, at: 25_000, side: .invoiced, subject: 1, action: .merge(loser: 0)),
+    ]
+    #expect(simulator.run(day).violation == nil)
+  }
+
   // The write was taken for one that might still fall on any later edit: of two edits in a row the first came back.
   @Test("edits long after a write without an answer are none that it fell on")
   func unansweredWriteEnds() throws {
