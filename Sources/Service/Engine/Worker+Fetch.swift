@@ -162,6 +162,8 @@ extension Worker {
     -> Interruption
   {
     let key = seen.key
+    // Nothing was planned: what waits for a change or a person waits on.
+    work.confirmedHolds.formUnion(work.holds.map(\.id))
     let interruption = park(
       &work, .backInTime, about: key, basis: basis,
       reason: "\(key) went back in time: the version answered is older than one that was seen",

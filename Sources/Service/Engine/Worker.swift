@@ -141,6 +141,8 @@ struct Worker: Sendable {
       due = now.adding(max(context.settings.breakerProbe, .seconds(60)))
       wake(.blocked(work.key))
     case .refusal(let error):
+      // Nothing was planned: what waits for a change or a person waits on.
+      work.confirmedHolds.formUnion(work.holds.map(\.id))
       let parked = park(
         &work, error.cause, basis: "\(error)", reason: "\(work.key): \(error)",
         nextStep: "put right what is named, then: customer-sync parked retry ID")

@@ -115,6 +115,33 @@ struct FailureTests {
     }
   }
 
+  // The second refusal closed whatever else was filed.
+  @Test("what waits for a person waits on while the record itself can't be looked at", arguments: [false, true])
+  func waitsOn(_ isBackInTime: Bool) async throws {
+    try await EngineBench.run(EngineBench.mapping("conflict: manual")) { bench in
+      let pair = try await pairs(bench, 1)[0]
+      let old = try bench.record(.invoiced, pair.invoiced)
+      try bench.change(.invoiced, pair.invoiced, ["notes": "Ours"], silent: true)
+      try bench.change(.pms, pair.pms, ["notes": "Theirs"])
+      try await bench.look(.invoiced, pair.invoiced)
+      try await bench.pass(.seconds(5))
+      let conflict = try #require(try await bench.holds(.conflict).first)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .invoiced, request.method == "GET" else { return nil }
+        guard isBackInTime else { return .answer(403) }
+        guard var body = old.object else { return nil }
+        body["updated_at"] = 1_772_000_000
+        return .answer(200, .object(body))
+      }
+      for _ in 0..<2 {
+        try await bench.look(.invoiced, pair.invoiced)
+        try await bench.pass(.seconds(200))
+      }
+      #expect(try await bench.holds().map(\.cause) == [isBackInTime ? .backInTime : .rejected])
+      #expect(try await bench.holds(.conflict).map(\.id) == [conflict.id])
+    }
+  }
+
   @Test("the clock stands while a person has paused the side, also over a restart")
   func clockStands() async throws {
     try await EngineBench.run(settings: "breaker: { probe: 10m }") { bench in
