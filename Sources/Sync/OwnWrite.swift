@@ -79,19 +79,19 @@ extension Link {
     if writes.count > Self.mostWrites { writes.removeFirst(writes.count - Self.mostWrites) }
   }
 
-  /// The rows in which a read shows what stood there before a write of ours, with the version that the write left. It may
+  /// The rows in which a read shows, with the version of the read before it, something else than a write of ours that
+  /// was seen there: what stood before the write, or anything after one that went unanswered and was seen late. It may
   /// lag behind, since within one tick of a side's clock versions don't tell.
   public func rowsFromBefore(_ seen: Observation, last: Observation, flow: Flow) -> [PropertyPair] {
     guard let version = seen.version, version == last.version else { return [] }
     let side = seen.key.side
-    return writes.compactMap { write in
-      guard write.side == side, write.left == version, let row = write.row.flatMap({ flow.row(keyed: $0) }) else {
-        return nil
-      }
-      let now = row.raw(on: side, in: seen.record)
-      let isFromBefore =
-        row.same(now, write.former, on: side) && !row.same(now, row.raw(on: side, in: last.record), on: side)
-      return isFromBefore ? row : nil
+    return flow.properties.filter { row in
+      let (now, before) = (row.raw(on: side, in: seen.record), row.raw(on: side, in: last.record))
+      if row.same(now, before, on: side) { return false }
+      return lateWrites(of: row.key, on: side).contains { row.same(before, $0.sent, on: side) }
+        || writes.contains { write in
+          write.side == side && write.row == row.key && write.left == version && row.same(now, write.former, on: side)
+        }
     }
   }
 

@@ -58,6 +58,20 @@ struct LateWriteTests {
     }
   }
 
+  @Test(
+    "once it was seen, a read of the same version that shows something else lags behind",
+    arguments: [
+      ("2", "1", 130, true), ("2", nil, 130, true), ("2", "1", 131, false), ("2", "2", 130, false),
+      ("5", "1", 130, false),
+    ] as [(JSONValue, JSONValue?, Int64, Bool)])
+  func lags(last: JSONValue, shown: JSONValue?, version: Int64, lags: Bool) {
+    let scene = Self.scene(invoiced: "2", pms: "3", edited: 130)
+    let before = observation(["limit": last], version: 130, on: .invoiced)
+    let seen = observation(shown.map { ["limit": $0] } ?? [:], version: version, on: .invoiced)
+    let rows = scene.link.rowsFromBefore(seen, last: before, flow: scene.flow)
+    #expect(rows.map(\.key) == (lags ? [limit.key] : []))
+  }
+
   @Test("a few are remembered, for a day")
   func forgets() {
     var link = Scene(limit).link

@@ -4,6 +4,7 @@ import JSON
 import Mapping
 import Sandbox
 import Sync
+import Synchronization
 import Testing
 
 @testable import Service
@@ -55,6 +56,45 @@ struct LookTests {
       #expect(try bench.record(.invoiced, id)["city"]?.string == (isLag ? "Bergen" : nil))
       #expect(try bench.record(.pms, partner)["address"]?["city"]?.string == (isLag ? "Bergen" : nil))
       #expect(try bench.record(.pms, partner)["notes"] == "theirs")
+    }
+  }
+
+  @Test("rule 5: nor is one that lags behind a push that went unanswered and was seen late")
+  func laggingBehindUnanswered() async throws {
+    try await EngineBench.run(settings: "retry: { first: 15s, most: 15s }") { bench in
+      let (id, partner) = try await bench.linked()
+      try await bench.pass(.seconds(10))
+      try bench.change(.invoiced, id, ["notes": "theirs"])
+      let late = bench.withhold()
+      let former = try bench.record(.invoiced, id)
+      let lags = Mutex(false)
+      let (unanswered, refused) = (Times(1), Times(1))
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .invoiced, request.target.hasSuffix("/" + id) else { return nil }
+        if request.method == "GET", lags.withLock({ $0 }) { return .answer(200, former) }
+        guard request.method == "PATCH" else { return nil }
+        guard unanswered.take() else { return refused.take() ? .answer(429) : nil }
+        _ = try bench.transport.carryOut(request, side)
+        lags.withLock { $0 = true }
+        throw .unanswered(host: "invoiced.test", cause: "reset")
+      }
+      try bench.change(.pms, partner, ["address": ["city": "Oslo"]])
+      try await bench.pass(.milliseconds(900))
+      #expect(!unanswered.take(), "it was written and not answered")
+      // Looked at anew, it is there.
+      lags.withLock { $0 = false }
+      try await bench.pass(.seconds(20))
+      #expect(!refused.take(), "it was not seen there, and written once more")
+      let before = bench.writes(.pms)
+      lags.withLock { $0 = true }
+      for request in late { await bench.receive(request, from: .invoiced) }
+      try await bench.pass(.milliseconds(500))
+      lags.withLock { $0 = false }
+      try await bench.pass(.seconds(10))
+      #expect(try bench.record(.invoiced, id)["city"] == "Oslo")
+      #expect(try bench.record(.pms, partner)["address"]?["city"] == "Oslo")
+      #expect(try bench.record(.pms, partner)["notes"] == "theirs")
+      #expect(bench.writes(.pms) <= before + 1, "the notes at most")
     }
   }
 
