@@ -19,11 +19,11 @@ struct CustomerSync: CommandGroup {
       MappingCommand.self, Simulate.self, Sign.self, OpenAPI.self,
     ])
 
-  /// `serve` is read by itself, since the tree of all commands takes longer to build than the service to start. What
-  /// can't be read that way goes the common one, which says why.
+  /// `serve` is read by itself, since the argument parser and its tree of all commands take longer than the service to
+  /// start. What is no plain call goes the common way, which says why.
   static func main() async {
     let words = Array(CommandLine.arguments.dropFirst())
-    if words.first == "serve", let serve = try? Serve.parse(Array(words.dropFirst())) {
+    if let serve = Serve(plain: words) {
       do { return try await serve.run() } catch { exit(withError: error) }
     }
     if words.first == "help", let unknown = unknownCommand(in: words.dropFirst()) {

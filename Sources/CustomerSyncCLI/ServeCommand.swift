@@ -19,6 +19,21 @@ struct Serve: AsyncParsableCommand {
 
   @OptionGroup var options: ConfigurationOptions
 
+  init() {}
+
+  /// `serve`, `serve --config FILE` or `serve --config=FILE`; nil for any other words.
+  init?(plain words: [String]) {
+    guard words.first == "serve" else { return nil }
+    var options = ConfigurationOptions()
+    switch (words.count, words.dropFirst().first) {
+    case (1, _): options.config = ConfigurationOptions.standardFile
+    case (2, let word?) where word.hasPrefix("--config=") && word.count > 9: options.config = String(word.dropFirst(9))
+    case (3, "--config"?) where !words[2].hasPrefix("-"): options.config = words[2]
+    default: return nil
+    }
+    self.options = options
+  }
+
   func run() async throws {
     var (configuration, mapping) = try options.load()
     Self.raiseFileLimit()

@@ -54,7 +54,10 @@ struct ConverterProof {
       case .values(let pairs): samples += pairs.flatMap { [$0.invoiced, $0.pms] }
       case .country(let form):
         let ownForm = side == .invoiced ? Converter.CountryForm.alpha2 : form
-        samples += Country.all.map { .string($0.text(as: ownForm)) }
+        // That every country goes to each form and back is the table's own business, and tested there; among other
+        // converters any of them may be the one that doesn't.
+        let countries = pair.converters.count > 1 ? Country.all[...] : Country.all.prefix(3)
+        samples += countries.map { .string($0.text(as: ownForm)) }
       case .pattern(let prefix, let suffix):
         samples += samples.compactMap { $0.identifier.map { .string(prefix + $0 + suffix) } }
       case .split(let separator, let part):

@@ -39,11 +39,19 @@ struct Country: Sendable {
     entries.flatMap { entry in entry.names.map { (key($0), entry.country) } }
   ) { first, _ in first }
 
-  private static let entries: [(country: Country, names: [String])] = table.split(separator: "\n").map { line in
-    let parts = line.split(separator: " ", maxSplits: 2).map(String.init)
-    let names = parts[2].split(separator: "|").map(String.init)
-    return (Country(alpha2: parts[0], alpha3: parts[1], name: names[0]), names)
-  }
+  // Split as bytes: at each start of the program a mapping with a country is checked, and its characters take ten times
+  // as long to find.
+  private static let entries: [(country: Country, names: [String])] = {
+    func parts(_ text: Substring.UTF8View, at separator: UInt8, most: Int = .max) -> [Substring.UTF8View] {
+      text.split(separator: separator, maxSplits: most)
+    }
+    return parts(table[...].utf8, at: UInt8(ascii: "\n")).map { line in
+      let fields = parts(line, at: UInt8(ascii: " "), most: 2)
+      let names = parts(fields[2], at: UInt8(ascii: "|")).map { String(Substring($0)) }
+      let codes = fields.map { String(Substring($0)) }
+      return (Country(alpha2: codes[0], alpha3: codes[1], name: names[0]), names)
+    }
+  }()
 
   /// A name's words, folded and in one order, without those that some write and some don't.
   private static func key(_ name: String) -> String {

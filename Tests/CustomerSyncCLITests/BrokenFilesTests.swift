@@ -61,6 +61,17 @@ import Testing
     #expect(outcome.output.contains("'none.pem'"))
   }
 
+  @Test(
+    "serve reads the file that it is given, however that is written",
+    arguments: [["--config", "other.yaml"], ["--config=other.yaml"], []])
+  func serveForms(options: [String]) throws {
+    let program = try Program()
+    try program.write("stoer: sqlite:a.db\n", to: options.isEmpty ? "customer-sync.yaml" : "other.yaml")
+    let outcome = try program.run(["serve"] + options)
+    #expect(outcome.status == 78)
+    #expect(outcome.messages.contains("'stoer'"))
+  }
+
   @Test("check names what serve would refuse: the store that this build has not")
   func store() throws {
     let program = try Program()
