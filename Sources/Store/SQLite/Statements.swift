@@ -45,14 +45,15 @@ extension Database {
     guard sqlite3_bind_parameter_count(statement) == values.count else {
       throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "\(values.count) values for: \(sql)")
     }
-    // Every run ends with it, whatever it read; what it reports was reported by the step.
-    defer { sqlite3_reset(statement) }
-    for (index, value) in values.enumerated() { try check(value.bind(to: statement, at: Int32(index + 1))) }
-    while true {
-      switch sqlite3_step(statement) {
-      case SQLITE_ROW: if try !read(Row(statement: statement)) { return }
-      case SQLITE_DONE: return
-      case let code: try check(code)
+    try values.bind(to: statement, check: check) {
+      // Every run ends with it, whatever it read; what it reports was reported by the step.
+      defer { sqlite3_reset(statement) }
+      while true {
+        switch sqlite3_step(statement) {
+        case SQLITE_ROW: if try !read(Row(statement: statement)) { return }
+        case SQLITE_DONE: return
+        case let code: try check(code)
+        }
       }
     }
   }
@@ -65,31 +66,43 @@ extension Database {
   }
 }
 
-extension SQLValue {
-  fileprivate func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
-    // SQLite copies texts and blobs.
-    let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-    switch self {
-    case .null: return sqlite3_bind_null(statement, index)
-    case .integer(let value): return sqlite3_bind_int64(statement, index, value)
+extension [SQLValue] {
+  /// Runs `body` with the values bound. SQLite is lent texts and blobs for that time: copies of them took it longer than
+  /// most statements themselves.
+  fileprivate func bind(
+    to statement: OpaquePointer, from index: Int = 0, check: (Int32) throws -> Void, _ body: () throws -> Void
+  ) throws {
+    guard index < count else { return try body() }
+    let place = Int32(index + 1)
+    func bindRest() throws { try bind(to: statement, from: index + 1, check: check, body) }
+    switch self[index] {
+    case .null: try check(sqlite3_bind_null(statement, place))
+    case .integer(let value): try check(sqlite3_bind_int64(statement, place, value))
     case .string(var text):
-      return text.withUTF8 { utf8 in
-        utf8.withMemoryRebound(to: CChar.self) {
-          sqlite3_bind_text(statement, index, $0.baseAddress, Int32($0.count), copies)
+      return try text.withUTF8 { utf8 in
+        try utf8.withMemoryRebound(to: CChar.self) {
+          try check(sqlite3_bind_text(statement, place, $0.baseAddress, Int32($0.count), nil))
         }
+        try bindRest()
       }
     case .utf8(var text):
-      return text.withUTF8 { Self.bindBlob(UnsafeRawBufferPointer($0), statement, index, copies) }
-    case .blob(let bytes): return bytes.withUnsafeBytes { Self.bindBlob($0, statement, index, copies) }
+      return try text.withUTF8 { utf8 in
+        try check(Self.bindBlob(UnsafeRawBufferPointer(utf8), statement, place))
+        try bindRest()
+      }
+    case .blob(let bytes):
+      return try bytes.withUnsafeBytes { bytes in
+        try check(Self.bindBlob(bytes, statement, place))
+        try bindRest()
+      }
     }
+    try bindRest()
   }
 
-  private static func bindBlob(
-    _ bytes: UnsafeRawBufferPointer, _ statement: OpaquePointer, _ index: Int32, _ copies: sqlite3_destructor_type
-  ) -> Int32 {
+  private static func bindBlob(_ bytes: UnsafeRawBufferPointer, _ statement: OpaquePointer, _ index: Int32) -> Int32 {
     // An empty one has no address, which would bind NULL.
     if bytes.isEmpty { return sqlite3_bind_zeroblob(statement, index, 0) }
-    return sqlite3_bind_blob(statement, index, bytes.baseAddress, Int32(bytes.count), copies)
+    return sqlite3_bind_blob(statement, index, bytes.baseAddress, Int32(bytes.count), nil)
   }
 }
 
