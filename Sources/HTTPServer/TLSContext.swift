@@ -18,7 +18,7 @@ final class TLSContext: @unchecked Sendable {
     guard SSL_CTX_use_certificate_chain_file(context, files.certificate) == 1 else {
       throw Self.error(files.certificate)
     }
-    guard SSL_CTX_use_PrivateKey_file(context, files.key, SSL_FILETYPE_PEM) == 1 else { throw Self.error(files.key) }
+    try useKey(files.key)
     guard SSL_CTX_check_private_key(context) == 1 else { throw Self.error(files.key) }
     guard let authorities = files.clientCA else { return }
     guard SSL_CTX_load_verify_locations(context, authorities, nil) == 1,
@@ -33,6 +33,24 @@ final class TLSContext: @unchecked Sendable {
   }
 
   deinit { SSL_CTX_free(context) }
+
+  /// OpenSSL would ask whoever sits at the terminal for an encrypted key's pass phrase; a service has nobody there.
+  private func useKey(_ file: String) throws(HTTPServerError) {
+    var isEncrypted = false
+    let isTaken = withUnsafeMutablePointer(to: &isEncrypted) { isEncrypted in
+      SSL_CTX_set_default_passwd_cb_userdata(context, isEncrypted)
+      SSL_CTX_set_default_passwd_cb(context) { _, _, _, isEncrypted in
+        isEncrypted?.assumingMemoryBound(to: Bool.self).pointee = true
+        return -1
+      }
+      defer { SSL_CTX_set_default_passwd_cb_userdata(context, nil) }
+      return SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) == 1
+    }
+    if isTaken { return }
+    guard isEncrypted else { throw Self.error(file) }
+    ERR_clear_error()
+    throw .tls(file: file, reason: "it is encrypted, and nobody is there to give its pass phrase")
+  }
 
   /// A connection's buffers; they own the TLS session and, once they have it, the socket.
   func makeBuffers(on base: OpaquePointer) -> OpaquePointer? {

@@ -118,6 +118,20 @@ extension ServerTests {
       #expect(try old.response().status == 200)
     }
 
+    @Test("nobody is asked for an encrypted key's pass phrase: such a key can't be used")
+    func encryptedKey() throws {
+      let certificates = try Certificates()
+      try certificates.make("a")
+      let (plain, encrypted) = (certificates.path("a.key"), certificates.path("encrypted.key"))
+      try certificates.run("openssl pkcs8 -topk8 -in \(plain) -out \(encrypted) -passout pass:secret")
+      let files = TLSConfiguration(certificate: certificates.path("a.pem"), key: encrypted)
+      #expect {
+        try files.check()
+      } throws: { error in
+        "\(error)".hasPrefix("\(encrypted) can't be used for TLS: it is encrypted")
+      }
+    }
+
     @Test("files that can't be used are named", arguments: ["missing", "key"])
     func brokenFiles(kind: String) throws {
       var broken = files("one")
