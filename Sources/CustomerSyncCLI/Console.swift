@@ -43,6 +43,13 @@ struct ConfigurationOptions: ParsableArguments {
   /// The configuration and its mapping; prints every problem and exits with 78 where one can't be used.
   func load() throws -> (configuration: Configuration, mapping: Mapping) {
     let (configuration, diagnostics) = loadConfiguration()
+    return try Self.complete(configuration, diagnostics)
+  }
+
+  /// The same for a configuration that was read already: from a pipe it can be read once only.
+  static func complete(
+    _ configuration: Configuration?, _ diagnostics: [Diagnostic]
+  ) throws -> (configuration: Configuration, mapping: Mapping) {
     for diagnostic in diagnostics { Console.message(diagnostic.description) }
     guard let configuration else { throw ExitCode.misconfigured }
     let (mapping, problems) = MappingLoader.load(for: configuration)

@@ -10,8 +10,8 @@ public enum TextFile {
     public var position: SourcePosition?
   }
 
-  /// The file's text, without a byte order mark.
-  public static func read(_ path: String) -> Result<String, Failure> {
+  /// The file's bytes; a pipe's too, such as a shell's `<(command)`.
+  static func data(of path: String) -> Result<Data, Failure> {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
       return .failure(Failure(message: "there is no file '\(path)'", advice: "check the path"))
@@ -19,9 +19,17 @@ public enum TextFile {
     guard !isDirectory.boolValue else {
       return .failure(Failure(message: "'\(path)' is a directory", advice: "name a file in it"))
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
+    // Not `contents(atPath:)`, which reads regular files only.
+    guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() ?? Data() else {
       return .failure(Failure(message: "the file '\(path)' can't be read", advice: "check its permissions"))
     }
+    return .success(data)
+  }
+
+  /// The file's text, without a byte order mark.
+  public static func read(_ path: String) -> Result<String, Failure> { data(of: path).flatMap { text($0, file: path) } }
+
+  private static func text(_ data: Data, file path: String) -> Result<String, Failure> {
     guard var text = String(validating: data, as: UTF8.self) else {
       return .failure(
         Failure(

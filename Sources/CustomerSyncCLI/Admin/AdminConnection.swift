@@ -37,7 +37,7 @@ final class AdminConnection: Sendable {
     }
     let listen = configuration.admin.listen
     if let way = try await service(configuration) { return AdminConnection(way) }
-    let mapping = try options.load().mapping
+    let mapping = try ConfigurationOptions.complete(configuration, diagnostics).mapping
     do {
       let core = try ServiceCore(
         configuration, mapping: mapping, logger: Logger(label: "customer-sync") { _ in SwiftLogNoOpLogHandler() },

@@ -4,14 +4,11 @@ import Mapping
 extension DataflowDocument {
   /// Reads the file at `path`.
   public static func read(path: String) -> (document: DataflowDocument?, diagnostics: [Diagnostic]) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      switch TextFile.read(path) {
-      case .success(let text): return read(text: text, file: path)
-      case .failure(let failure):
-        return (nil, [Diagnostic(.error, at: failure.position, failure.message, advice: failure.advice)])
-      }
+    switch TextFile.data(of: path) {
+    case .success(let data): read(bytes: Array(data), file: path)
+    case .failure(let failure):
+      (nil, [Diagnostic(.error, at: failure.position, failure.message, advice: failure.advice)])
     }
-    return read(bytes: Array(data), file: path)
   }
 
   /// Reads the bytes of a file that `file` names in the diagnostics.
