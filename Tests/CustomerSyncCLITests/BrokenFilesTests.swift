@@ -96,6 +96,16 @@ import Testing
     #expect(outcome.output.contains("'id' is the PMS's own id of the record"))
   }
 
+  @Test("a row that writes when the PMS last changed the record is warned of")
+  func lastChange() throws {
+    let program = try Program()
+    let row = "pms: updated_at, type: string"
+    try program.configure(mapping: Sample.mapping.replacing("pms: name, type: string", with: row))
+    let outcome = try program.run(["check"])
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("'updated_at' is when the PMS last changed the record"))
+  }
+
   @Test(
     "broken files are an error with the line and advice",
     arguments: [

@@ -13,13 +13,17 @@ extension Configuration {
           "flow '\(flow.name)' is about the entity '\(flow.pms.object)', and pms.entities has '\(pms.entityName)'",
           advice: "write 'pms: { entity: \(pms.entityName) }', or rename the entity in \(file)"))
     }
+    let own: [(path: JSONPath?, severity: Diagnostic.Severity, what: String)] = [
+      (pms.entity.id, .error, "the PMS's own id of the record, which can't be written"),
+      (pms.entity.updatedAt, .warning, "when the PMS last changed the record (`updated_at`), which it sets itself"),
+    ]
     for flow in mapping.flows {
-      for (index, row) in flow.properties.enumerated()
-      where row.direction.carries(from: .invoiced) && row.pms == pms.entity.id {
+      for (index, row) in flow.properties.enumerated() where row.direction.carries(from: .invoiced) {
+        guard let own = own.first(where: { $0.path == row.pms }) else { continue }
         problems.append(
           Diagnostic(
-            .error, at: row.position ?? flow.position, flow: flow.name, row: index,
-            "'\(row.invoiced)' to '\(row.pms)': '\(row.pms)' is the PMS's own id of the record, which can't be written",
+            own.severity, at: row.position ?? flow.position, flow: flow.name, row: index,
+            "'\(row.invoiced)' to '\(row.pms)': '\(row.pms)' is \(own.what)",
             advice: "give the row `direction: to_invoiced`, or leave it out"))
       }
     }
