@@ -2,7 +2,7 @@ import JSON
 import Mapping
 
 /// What Invoiced's documented limits refuse (reference/invoiced-api.md section 2). Lengths count UTF-8 bytes.
-enum InvoicedLimits {
+public enum InvoicedLimits {
   static let metadataKeys = 10
   private static let metadataKeyBytes = 40
   private static let metadataValueBytes = 255
@@ -27,7 +27,8 @@ enum InvoicedLimits {
 
   private static let types: Set<String> = ["company", "person", "government", "non_profit"]
 
-  static func misfits(in changes: [Assignment]) -> [Misfit] {
+  /// What of these values, as they would be sent, Invoiced is known to refuse.
+  public static func misfits(in changes: [Assignment]) -> [Misfit] {
     var misfits: [Misfit] = []
     var keys: Set<String> = []
     for change in changes {

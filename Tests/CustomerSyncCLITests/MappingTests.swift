@@ -68,6 +68,20 @@ import Testing
       ])
   }
 
+  @Test("a value that Invoiced is known to refuse doesn't fit")
+  func limits() throws {
+    let program = try Program()
+    try program.configure(mapping: Sample.mapping)
+    let name = String(repeating: "ä", count: 128)
+    let record = #"{"id": "C-1", "kind": "company", "name": "\#(name)", "customer_number": ""}"#
+    let outcome = try program.run(["mapping", "test", "--pms", "-", "--json"], input: record)
+    #expect(outcome.status == 1)
+    let json = try JSONValue(parsing: outcome.output)
+    let states = json["properties"]?.array?.map { $0["state"]?.string }
+    #expect(states?.prefix(2) == ["misfit", "carried"] && json["record"] == .null)
+    #expect(outcome.output.contains("has 256 bytes, and Invoiced takes 255"))
+  }
+
   @Test(
     "says why no flow covers a record",
     arguments: [

@@ -1,3 +1,4 @@
+import Connectors
 import JSON
 import Mapping
 import Sync
@@ -54,7 +55,12 @@ struct RecordTrial {
     }
     do throws(Misfit) {
       _ = try pair.canonical(on: side, raw: row.found)
-      row.sent = try pair.translated(from: side, raw: row.found)
+      let sent = try pair.translated(from: side, raw: row.found)
+      // Nothing is not sent with a new record; the rest of what Invoiced refuses is found before it is sent.
+      if side == .pms, !sent.isNull, let misfit = InvoicedLimits.misfits(in: [Assignment(pair.invoiced, sent)]).first {
+        throw misfit
+      }
+      row.sent = sent
     } catch {
       row.isMisfit = true
       row.remark = "\(error.reason); \(error.nextStep)"
