@@ -135,12 +135,10 @@ actor OAuthTokens {
     let message =
       "no access token: the token endpoint answered \(response.status)"
       + (refusal.message.isEmpty ? "" : ": " + refusal.message)
-    switch response.status {
-    case 500...: return .notSent(side, message)
-    case 408, 425, 429:
-      return .refused(
-        side, status: response.status, message: message, property: nil, retryAfter: refusal.retryAfter)
-    default: return .refused(side, status: 401, message: message, property: nil, retryAfter: nil)
+    guard ConnectorError.passes(response.status) else {
+      return .refused(side, status: 401, message: message, property: nil, retryAfter: nil)
     }
+    if response.status >= 500 { return .notSent(side, message) }
+    return .refused(side, status: response.status, message: message, property: nil, retryAfter: refusal.retryAfter)
   }
 }
