@@ -69,8 +69,11 @@ extension AdminConnection {
     output: OutputOptions, most: Int? = nil, where keep: (JSONValue) -> Bool = { _ in true }
   ) async throws {
     var count = 0
-    if output.json { Console.write("[") }
+    var isBegun = false
     try await forEachPage(path, query: query) { page in
+      // Not before the first page is there: a refusal leaves no half of an array.
+      if output.json, !isBegun { Console.write("[") }
+      isBegun = true
       let items = page.filter(keep).prefix((most ?? .max) - count)
       guard !items.isEmpty else { return true }
       if output.json {

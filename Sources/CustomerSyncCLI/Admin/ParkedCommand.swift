@@ -72,7 +72,11 @@ struct ParkedCommand: CommandGroup {
       }
       var results: [JSONValue] = []
       for id in chosen {
-        results.append(try await admin.call("POST", "parked/\(AdminConnection.encoded(id))/retry"))
+        let entry = "parked/\(AdminConnection.encoded(id))"
+        do { results.append(try await admin.call("POST", entry + "/retry")) } catch let failure as CommandFailure {
+          // Of all that was listed, some may have come into order by itself since.
+          guard all, (try? await admin.call("GET", entry)) == nil else { throw failure }
+        }
       }
       if output.json {
         Console.print(JSONValue.array(results).pretty)

@@ -46,6 +46,12 @@ struct Ran: Sendable {
       #expect(try await bench.admin("GET", "status").json["sides"]?["pms"]?["state"] == "paused")
       #expect(try await Ran.command(bench, "resume", "pms").status == 0)
 
+      let stranger = bench.configurationFile + ".stranger"
+      try String(contentsOfFile: bench.configurationFile, encoding: .utf8).replacing(AdminBench.token, with: "wrong")
+        .write(toFile: stranger, atomically: true, encoding: .utf8)
+      let refused = try await Ran.run(["links", "list", "--json", "--config", stranger])
+      #expect(refused.status == 1 && refused.output == "" && refused.errors.hasPrefix("error: "))
+
       let number = link["id"]?.identifier ?? ""
       let unlinked = try await Ran.command(bench, "links", "unlink", number, "--json")
       #expect(unlinked.status == 0 && unlinked.json["state"] == "ended")
