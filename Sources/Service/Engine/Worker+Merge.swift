@@ -74,7 +74,13 @@ extension Worker {
       return false
     }
     if kept.pushes.contains(where: { $0.action == .create && $0.source == merge.kept }) {
-      throw .later(now.adding(min(context.settings.confirm, .seconds(1))), reason: "\(merge.kept) is being created")
+      guard merge.kept == work.key, work.pushes.contains(where: { $0.action == .create && $0.source == work.key })
+      else {
+        throw .later(now.adding(min(context.settings.confirm, .seconds(1))), reason: "\(merge.kept) is being created")
+      }
+      // This event comes with every look at the record: nothing but this look would settle its create.
+      _ = try await settleOwnCreate(&work)
+      return try await carryOut(merge, &work)
     }
     if try await move(link, by: merge, lost, kept, &work) { return true }
     // The one that stayed is gone too, or was absorbed by one that is linked: the lost one is treated as deleted.

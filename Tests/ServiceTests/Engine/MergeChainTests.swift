@@ -11,6 +11,35 @@ import Testing
 
 @Suite("rule 15: merges of a survivor that was merged too")
 struct MergeChainTests {
+  @Test("a create of the survivor's that went unanswered is settled before the link moves", arguments: [true, false])
+  func unansweredCreate(isCarriedOut: Bool) async throws {
+    try await EngineBench.run { bench in
+      let pair = try await bench.linked()
+      _ = try await bench.walk()
+      let once = Times(1)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "POST", once.take() else { return nil }
+        if isCarriedOut { _ = try bench.transport.carryOut(request, side) }
+        throw .unanswered(host: "pms.test", cause: "reset")
+      }
+      let made = try bench.edit(
+        .invoiced, "POST", "/customers", ["name": "Survivor", "number": "S-2", "type": "company"])
+      let survivor = try #require(made["id"]?.identifier)
+      try await bench.pass(.seconds(5))
+      #expect(!once.take(), "it was sent")
+      try bench.edit(
+        .invoiced, "POST", "/customers/\(survivor)/merge",
+        ["customer": .number(JSONNumber(Int64(pair.invoiced) ?? 0))])
+      try await bench.pass(.seconds(300))
+      #expect(try await bench.store.pendingEvents(receivedBy: nil) == 0)
+      #expect(try await bench.waiting().isEmpty)
+      let active = try await bench.links().filter { $0.state == .active }
+      #expect(active.map(\.invoiced.text) == [survivor])
+      #expect(active.map { $0.pms.text == pair.pms } == [!isCarriedOut])
+      #expect(bench.pms.customers.count == (isCarriedOut ? 2 : 1))
+    }
+  }
+
   @Test(
     "the link ends up with the last one that stayed, however its events come",
     arguments: ["in order", "reversed", "the first is lost", "the last is lost", "both are lost"],
