@@ -24,12 +24,14 @@ enum Search {
     page: (_ target: String) async throws(ConnectorError) -> (rows: [Observation], next: String?)
   ) async throws(ConnectorError) -> [Observation] {
     var found: [Observation] = []
+    var keys: Set<RecordKey> = []
     var walk = PageWalk()
     var target = first
     for _ in 0..<mostPages {
       let (rows, next) = try await page(target)
       if walk.repeats(rows) { return found }
-      found += rows
+      // A record that is listed twice is one.
+      found += rows.filter { keys.insert($0.key).inserted }
       guard let next, rows.contains(where: { self.text($0.record[path]) != text }) else { return found }
       target = next
     }

@@ -40,6 +40,24 @@ struct AmbiguousTests {
     }
   }
 
+  @Test("a record that a search answers twice is one candidate")
+  func twice() async throws {
+    try await EngineBench.run { bench in
+      let there = try bench.edit(
+        .pms, "POST", "/customers?silent=1", ["name": "P1", "customer_number": "A-1", "kind": "company"])
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "GET", request.target.contains("customer_number=") else { return nil }
+        let answer = try bench.transport.carryOut(request, side)
+        guard let items = (try? JSONValue(parsing: answer.body))?["data"]?.array else { return answer }
+        return .answer(200, ["data": .array(items + items)])
+      }
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "Acme", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.holds().isEmpty)
+      #expect(try await bench.links().map(\.pms.text) == [there["id"]?.identifier])
+    }
+  }
+
   @Test("one of the candidates is deleted")
   func deleted() async throws {
     try await scene { bench, _, ids in try bench.edit(.pms, "DELETE", "/customers/\(ids[1])") }
