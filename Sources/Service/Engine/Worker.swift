@@ -151,7 +151,7 @@ struct Worker: Sendable {
     case .retry(reason: let why, let after, let side, let isServerError):
       (state, reason) = (.retrying, why)
       if hasFailedForTooLong(&work, side, isServerError) {
-        try await park(&work, because: why)
+        try await giveUp(&work, because: why)
         return
       }
       let attempts = work.events.map(\.attempts).max() ?? 0
@@ -212,24 +212,25 @@ struct Worker: Sendable {
   }
 
   /// After 48 hours of trying, work waits for a person (rule 19).
-  private func park(_ work: inout Work, because reason: String) async throws(StoreError) {
-    var hold = Hold(
-      kind: .parked, cause: .gaveUp, flow: work.link?.flow, record: work.key, basis: work.pushBasis ?? reason,
-      reason: "\(work.key) was tried for too long: \(reason)",
-      nextStep: "put right what is named, then: customer-sync parked retry ID", at: now)
-    hold.event = work.cause
-    hold.link = work.link.flatMap { $0.id == 0 ? nil : $0.id }
-    hold.invoicedID = work.link?.invoiced ?? (work.key.side == .invoiced ? work.key.id : nil)
-    hold.pmsID = work.link?.pms ?? (work.key.side == .pms ? work.key.id : nil)
+  private func giveUp(_ work: inout Work, because why: String) async throws(StoreError) {
+    let reason = "\(work.key) was tried for too long: \(why)"
+    if let create = work.pushes.first(where: { $0.action == .create && $0.source == work.key }) {
+      // Nothing looks it up any more: it holds up no other record, and only a person sends it again (rule 12).
+      _ = unanswered(create, because: reason, &work)
+    } else {
+      let hold = hold(
+        work, .parked, .gaveUp, row: nil, basis: work.pushBasis ?? why, reason: reason,
+        nextStep: "put right what is named, then: customer-sync parked retry ID")
+      work.changes.holds.append(hold)
+      work.note(.parked, side: work.key.side, rule: hold.cause.rule, reason, at: now)
+    }
     if var state = work.records[work.troubled] {
       state.endFailures()
       work.set(state)
     }
-    work.changes.holds.append(hold)
-    work.note(.parked, side: work.key.side, rule: hold.cause.rule, hold.reason, at: now)
     for event in work.events {
       work.changes.events.append(
-        EventOutcome(id: event.id, state: .parked, attempts: event.attempts + 1, reason: hold.reason, at: now))
+        EventOutcome(id: event.id, state: .parked, attempts: event.attempts + 1, reason: reason, at: now))
     }
     _ = try await context.store.commit(work.changes)
   }

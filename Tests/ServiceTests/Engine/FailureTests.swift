@@ -115,6 +115,37 @@ struct FailureTests {
     }
   }
 
+  // The create was left as it was, and whatever waited for it did so for ever.
+  @Test("a create that can't be looked up is parked and holds up no other record", arguments: [false, true])
+  func unansweredCreate(_ isDone: Bool) async throws {
+    try await EngineBench.run { bench in
+      let good = try await pairs(bench, 1)[0]
+      let isSent = Mutex(false)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms else { return nil }
+        if request.method == "POST" {
+          isSent.withLock { $0 = true }
+          if isDone { _ = try bench.transport.carryOut(request, side) }
+          throw .unanswered(host: "pms.test", cause: "reset")
+        }
+        let isSearch = request.method == "GET" && request.target.contains("?")
+        return isSearch && isSent.withLock({ $0 }) ? .answer(503) : nil
+      }
+      let made = try bench.edit(.invoiced, "POST", "/customers", ["name": "B", "number": "B-1", "type": "company"])
+      for step in 0..<20 {
+        try await bench.pass(.seconds(20))
+        try bench.change(.invoiced, good.invoiced, ["city": .string("Oslo \(step)")])
+      }
+      bench.transport.removeHooks()
+      try bench.change(.invoiced, try #require(made["id"]?.identifier), ["city": "Bergen"])
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.store.pendingEvents(receivedBy: nil) == 0)
+      #expect(try await bench.holds().map(\.cause) == (isDone ? [] : [.unansweredCreate]))
+      #expect(try await bench.links().count == (isDone ? 2 : 1), "its echo is matched by the reference")
+      #expect(bench.pms.stats.requests("POST") == (isDone ? 2 : 1), "only a person sends it again")
+    }
+  }
+
   // The second refusal closed whatever else was filed.
   @Test("what waits for a person waits on while the record itself can't be looked at", arguments: [false, true])
   func waitsOn(_ isBackInTime: Bool) async throws {
