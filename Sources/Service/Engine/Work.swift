@@ -96,6 +96,19 @@ struct Work {
     changes.records.append(state)
   }
 
+  /// Files a hold in place of the former one of its cause: of the same property, filed under either record, or else of the
+  /// same record. The store files it in the same place, so that one is not to be closed.
+  mutating func file(_ hold: Hold) {
+    let former = holds.filter {
+      $0.kind == hold.kind && $0.cause == hold.cause && $0.row == hold.row
+        && (hold.row != nil || $0.record == hold.record)
+    }
+    holds.removeAll { former.contains($0) }
+    changes.closedHolds += former.filter { $0.id != 0 && $0.record != hold.record }.map(\.id)
+    holds.append(hold)
+    changes.holds.append(hold)
+  }
+
   mutating func set(_ link: Link) {
     self.link = link
     changes.links = [link]

@@ -94,7 +94,7 @@ extension Worker {
       hold.property = first.path(on: side).description
       let value = first.raw(on: side, in: seen.record)
       if side == .invoiced { hold.invoiced = value } else { hold.pms = value }
-      work.changes.holds.append(hold)
+      work.file(hold)
       work.note(
         .conflict, side: side, property: hold.property, old: link.agreed[first.key]?[side], new: value, rule: 14,
         reason, at: now)

@@ -62,7 +62,7 @@ extension Worker {
       work, .conflict, .conflict, row: nil, basis: basis,
       reason: "\(link.key(on: .invoiced)) and \(link.key(on: .pms)): \(why)",
       nextStep: "change what the flows' `where` looks at on one side, so that both records fit the same flow")
-    work.changes.holds.append(hold)
+    work.file(hold)
     work.note(.conflict, rule: 23, why, at: now)
   }
 

@@ -114,7 +114,7 @@ extension Worker {
           "let them go with: customer-sync deletes approve, or keep what is left with: customer-sync deletes reject"
       )
       hold.record = gone
-      work.changes.holds.append(hold)
+      work.file(hold)
       work.note(.deleted, side: side, rule: 14, reason, at: now)
     }
     closeStaleHolds(&work)

@@ -145,7 +145,7 @@ extension Worker {
     for hold in work.holds where hold.row.map({ plan.held.contains($0) }) == true {
       work.confirmedHolds.insert(hold.id)
     }
-    for conflict in plan.conflicts where !work.changes.holds.contains(where: { $0.row == conflict.row.key }) {
+    for conflict in plan.conflicts {
       let name = conflict.row.path(on: .invoiced)
       var hold = hold(
         work, .conflict, .conflict, row: conflict.row, basis: conflict.basis,
@@ -154,7 +154,7 @@ extension Worker {
         nextStep: "decide with: customer-sync conflicts resolve ID --take invoiced|pms")
       hold.invoiced = conflict.invoiced
       hold.pms = conflict.pms
-      work.changes.holds.append(hold)
+      work.file(hold)
       work.note(
         .conflict, property: name.description, old: conflict.invoiced, new: conflict.pms, rule: 8, conflict.sentence,
         at: now)
@@ -188,8 +188,7 @@ extension Worker {
       work, .parked, .loop, row: loop.row, basis: loop.value.text, reason: reason,
       nextStep:
         "make the row one-way, or stop what rewrites the value on one side; then: customer-sync parked retry ID")
-    work.changes.holds.append(filed)
-    work.holds.append(filed)
+    work.file(filed)
     work.note(.parked, side: loop.to, property: path.description, new: loop.value, rule: 20, reason, at: now)
     // The entry itself keeps the property from being pushed; a retry starts anew.
     link.loops[loop.row.key] = nil
@@ -253,8 +252,7 @@ extension Worker {
       reason: reason, nextStep: "see why \(push.side.title) refuses the value, then: customer-sync parked retry ID")
     hold.row = property.holdKey
     hold.property = property.path.description
-    work.changes.holds.append(hold)
-    work.holds.append(hold)
+    work.file(hold)
     work.note(
       .parked, side: push.side, property: property.path.description, old: present, new: property.sent, rule: 9, reason,
       at: now)

@@ -221,7 +221,7 @@ struct Worker: Sendable {
       let hold = hold(
         work, .parked, .gaveUp, row: nil, basis: work.pushBasis ?? why, reason: reason,
         nextStep: "put right what is named, then: customer-sync parked retry ID")
-      work.changes.holds.append(hold)
+      work.file(hold)
       work.note(.parked, side: work.key.side, rule: hold.cause.rule, reason, at: now)
     }
     if var state = work.records[work.troubled] {
@@ -305,7 +305,7 @@ struct Worker: Sendable {
     var filed = hold(work, .parked, cause, row: row, basis: basis, reason: reason, nextStep: nextStep)
     if let key { filed.record = key }
     if let shown { (filed.property, filed.invoiced, filed.pms) = (shown.property, shown.invoiced, shown.pms) }
-    work.changes.holds.append(filed)
+    work.file(filed)
     work.note(
       .parked, side: work.key.side, property: row?.path(on: work.key.side).description ?? shown?.property,
       rule: cause.rule, reason, at: now)
