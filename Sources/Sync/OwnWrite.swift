@@ -163,8 +163,13 @@ extension OwnWrite {
   /// Whether the event tells of the time between our read and our write.
   fileprivate func spans(_ event: ShownByEvent) -> Bool {
     guard let version = event.version else { return event.receivedAt >= readAt }
+    // Of the very second of our read, but here long before it was made.
+    if version == read, event.receivedAt < readAt.adding(.zero - Self.longestRead) { return false }
     return read.map { version >= $0 } ?? true && left.map { version <= $0 } ?? true
   }
+
+  /// More than lies between a read's arrival at its side and the write that it led to.
+  private static let longestRead: Duration = .seconds(60)
 }
 
 extension OwnWrite {

@@ -24,6 +24,7 @@ struct OwnWriteTests {
     var record: JSONValue
     var previous: JSONValue?
     var version: Int64?
+    var receivedAt = 200.0
     var found: JSONValue?
     var testDescription: String { name }
   }
@@ -44,6 +45,10 @@ struct OwnWriteTests {
     Event(
       name: "in the second of our read, after it", record: ["name": "X"], previous: ["name": "A"], version: 100,
       found: "X"),
+    // Edited in that second, and put back in it before the read.
+    Event(
+      name: "in the second of our read, but here long before it", record: ["name": "X"], previous: ["name": "A"],
+      version: 100, receivedAt: 39, found: nil),
     Event(
       name: "in the second of our write, after it", record: ["name": "X"], previous: ["name": "S"], version: 105,
       found: nil),
@@ -68,7 +73,7 @@ struct OwnWriteTests {
     link.writes = [event.write]
     let shown = ShownByEvent(
       side: .invoiced, record: event.record, previous: event.previous,
-      version: event.version.map { Version(seconds: $0) }, receivedAt: at(200))
+      version: event.version.map { Version(seconds: $0) }, receivedAt: at(event.receivedAt))
     let found = Planner.findOverwritten(in: shown, link: &link, flow: Self.flow)
     #expect(found.map(\.value) == [event.found].compactMap(\.self))
     #expect(link.overwritten.count == found.count)
