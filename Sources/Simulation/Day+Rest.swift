@@ -8,10 +8,10 @@ import Sync
 extension Day {
   func checkRest() async {
     do throws(StoreError) {
-      try await checkEvents()
+      let heldBack = try await checkEvents()
       let holds = try await allHolds()
       let links = try await standingLinks()
-      for link in links where link.state == .active { checkPair(link, holds) }
+      for link in links where link.state == .active { checkPair(link, holds, heldBack) }
       for side in Side.allCases {
         try await checkLinked(side, links, holds)
         checkKeys(side)
@@ -40,13 +40,16 @@ extension Day {
 
   // MARK: Events
 
-  private func checkEvents() async throws(StoreError) {
+  /// - Returns: The records of which an event says that `live` holds something back.
+  private func checkEvents() async throws(StoreError) -> Set<RecordKey> {
     var states: [String: EventState] = [:]
+    var heldBack: Set<RecordKey> = []
     var query = ListQuery(limit: 1000)
     while true {
       let page = try await store.events(query)
       for event in page.items {
         states["\(event.event.side.rawValue) \(event.event.eventID)"] = event.state
+        if event.state == .held, let key = event.key { heldBack.insert(key) }
         if event.state.isPending, let key = event.key, truth(key.side)[key.id.text] != nil {
           judge.fail(
             .notAtRest,
@@ -59,6 +62,7 @@ extension Day {
     for (side, event) in judge.accepted where states["\(side.rawValue) \(event)"] == nil {
       judge.fail(.acceptedEventLost, "\(side.rawValue) event \(event) was answered 200 and is not in the store")
     }
+    return heldBack
   }
 
   // MARK: Links
@@ -86,7 +90,7 @@ extension Day {
     }
   }
 
-  private func checkPair(_ link: Link, _ holds: [Hold]) {
+  private func checkPair(_ link: Link, _ holds: [Hold], _ heldBack: Set<RecordKey>) {
     let (invoicedKey, pmsKey) = (link.key(on: .invoiced), link.key(on: .pms))
     let pair = "\(invoicedKey) and \(pmsKey)"
     guard let flow = mapping.flow(named: link.flow), flow.live >= .updates else { return }
@@ -95,6 +99,12 @@ extension Day {
       if flow.live == .all, !isListed(invoicedKey, holds), !isListed(pmsKey, holds) {
         judge.fail(.deletedButLinked, pair)
       }
+      return
+    }
+    // A pair that its delete waits for, as one event of it says, is written to no more.
+    if flow.onLeave == .delete, flow.live < .all, heldBack.contains(invoicedKey) || heldBack.contains(pmsKey),
+      case .leaves = Planner.belonging(of: link, invoiced: invoiced, pms: pms, in: mapping)
+    {
       return
     }
     for (key, record) in [(invoicedKey, invoiced), (pmsKey, pms)] {
