@@ -319,6 +319,7 @@ extension Day {
         id != lost
       else { return }
       note(edit, "merges invoiced:\(lost) into invoiced:\(id)")
+      judge.merged(lost, into: id)
       _ = network.edit(
         "POST", "/customers/\(id)/merge", ["customer": JSONNumber(validating: lost).map { .number($0) } ?? .null],
         on: .invoiced, isSilent: edit.isSilent)

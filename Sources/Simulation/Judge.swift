@@ -60,13 +60,13 @@ final class Judge: Sendable {
   }
 
   /// A value that a person entered, null for one that was cleared, and when.
-  private struct Entry: Sendable {
+  struct Entry: Sendable {
     var raw: JSONValue?
     var at: Int64
     var isSilent: Bool
   }
 
-  private struct State: Sendable {
+  struct State: Sendable {
     var violation: Violation?
     var accepted: [(side: Side, event: String)] = []
     /// Values that people entered, and those that sides filled by themselves, by the row's key.
@@ -77,6 +77,10 @@ final class Judge: Sendable {
     var left: Set<String> = []
     /// Records whose partner did.
     var abandoned: Set<String> = []
+    /// The match keys that they had: a partner that wasn't linked yet has the same.
+    var leftKeys: Set<String> = []
+    /// Invoiced's records that were merged away, and into which.
+    var mergedInto: [String: String] = [:]
     /// When the service deleted a record of a flow.
     var deletes: [String: [String: Int64]] = [:]
     var disturbances = 0
@@ -89,9 +93,9 @@ final class Judge: Sendable {
     /// Writes that are on their way to a record.
     var underWay: [String: Int] = [:]
   }
-  private let state = Mutex(State())
+  let state = Mutex(State())
   /// The rows of all the day's mappings, each once.
-  private let rows: [PropertyPair]
+  let rows: [PropertyPair]
   private let rowsByKey: [(key: String, rows: [PropertyPair])]
   /// The rows that are the same all day, by key, and whether the newest edit of one wins all day.
   private let steady: Set<PropertyPair>
@@ -153,12 +157,9 @@ final class Judge: Sendable {
   ) {
     let name = Self.name(record, side)
     let other = partner.map { Self.name($0.record, side.other) }
+    if mapping.flow(owning: record, on: side) == nil { left(record, from: before, partner: other, on: side, mapping) }
     state.withLock { state in
       state.lastEdits[name] = time
-      if mapping.flow(owning: record, on: side) == nil {
-        state.left.insert(name)
-        if let other { state.abandoned.insert(other) }
-      }
       let isUnderWay = (state.underWay[name] ?? 0) + (other.flatMap { state.underWay[$0] } ?? 0) > 0
       for row in rows {
         let raw = row.raw(on: side, in: record)
@@ -178,7 +179,7 @@ final class Judge: Sendable {
     }
   }
 
-  private static func name(_ record: JSONValue, _ side: Side) -> String {
+  static func name(_ record: JSONValue, _ side: Side) -> String {
     "\(side.rawValue):\(record["id"]?.identifier ?? "")"
   }
 
@@ -201,7 +202,7 @@ final class Judge: Sendable {
           if value == entered || value.isNear(to: entered) { return true }
         }
       }
-      return !isKnown
+      return !isKnown || isCarriedOver(row, records, state)
     }
   }
 
@@ -252,6 +253,7 @@ final class Judge: Sendable {
     if request.method == "DELETE" { checkDelete(request, side, before, at: time, mapping, exists) }
     guard request.method != "DELETE", let body = try? JSONValue(parsing: request.body) else { return }
     checkValues(body, request, side, before, mapping)
+    if let before { noteArchive(body, before, side, exists) }
     if let made {
       noteDefaults(body, made, side, mapping)
       checkCreation(body, made, side, mapping, exists)
@@ -316,19 +318,13 @@ final class Judge: Sendable {
     let mappings = state.withLock { $0.mappings }
     countDelete(what, Self.name(before, side), of: flow, at: time)
     // A record that fits no flow any more may take its partner along.
-    let partner = flow.reference(in: before, on: side)
-    if mappings.contains(where: { $0.flows.contains { $0.onLeave == .delete } }),
-      state.withLock({ state in
-        state.abandoned.contains(Self.name(before, side))
-          || partner.map { state.left.contains("\(side.other.rawValue):\($0.text)") } ?? false
-      })
-    {
+    if mappings.contains(where: { $0.flows.contains { $0.onLeave == .delete } }), wasAbandoned(before, on: side, flow) {
       return
     }
     if mappings.count > 1 { return }
     if flow.deletePolicy(deletedOn: side.other) != .propagate || flow.live < .all {
       fail(.deleteNotAllowed, "\(what): flow \(flow.name) doesn't pass deletes on")
-    } else if let partner, exists(side.other, partner.text) {
+    } else if let partner = flow.reference(in: before, on: side), exists(side.other, partner.text) {
       fail(.deleteNotAllowed, "\(what): \(side.other.rawValue):\(partner) is still there")
     }
   }
