@@ -98,6 +98,7 @@ final class Day: Sendable {
     for crash in scenario.crashes {
       timeline.schedule(at: Self.start + crash.at) { self.arm(crash) }
     }
+    for decision in scenario.decisions { at(decision.at) { await self.carryOut(decision) } }
     // Invoiced tries a webhook again after an hour.
     let calm = Self.start + scenario.calmAt
     pass(until: calm + 75 * Self.minute)
@@ -222,6 +223,14 @@ final class Day: Sendable {
     guard !after, storeFaults.contains(commits), timeline.now < Self.start + scenario.calmAt else { return true }
     trace.note("full", [], "     the disk is full")
     return false
+  }
+
+  var isRunning: Bool { state.withLock { $0.running != nil } }
+
+  /// Asks the service's admin API for something to be done.
+  func ask(_ path: String, _ body: JSONValue) async {
+    guard let engine = state.withLock({ $0.running?.engine }) else { return }
+    _ = await engine.answer(HTTPRequest(method: "POST", target: "/admin/v1/\(path)", body: body.serialized))
   }
 
   /// A pass over every record of both sides.

@@ -81,8 +81,10 @@ final class Judge: Sendable {
     var leftKeys: Set<String> = []
     /// Invoiced's records that were merged away, and into which.
     var mergedInto: [String: String] = [:]
-    /// When the service deleted a record of a flow.
+    /// When the service deleted a record of a flow, and the records whose delete the operator let go.
     var deletes: [String: [String: Int64]] = [:]
+    var approved: Set<String> = []
+    var retries = 0
     var disturbances = 0
     var created: [Side: [Creation]] = [:]
     var writes = 0
@@ -274,7 +276,9 @@ final class Judge: Sendable {
 
   /// Every edit leads to a few writes, and what disturbs one to another: more would be a loop (rule 20).
   func checkCount(edits: Int, crashes: Int) {
-    let (writes, disturbances, mappings) = state.withLock { ($0.writes, $0.disturbances, $0.mappings.count) }
+    let (writes, disturbances, mappings) = state.withLock {
+      ($0.writes, $0.disturbances + 2 * $0.retries, $0.mappings.count)
+    }
     let most = 4 * edits + disturbances + 2 * crashes + 4 * mappings
     if writes > most { fail(.tooManyPushes, "\(writes) writes after \(edits) edits, \(disturbances) disturbed") }
   }
@@ -334,6 +338,7 @@ final class Judge: Sendable {
     guard keepsFlows else { return }
     let limits = DeletionLimits()
     let count = state.withLock { state in
+      if state.approved.contains(name) { return 0 }
       if state.deletes[flow.name]?[name] == nil { state.deletes[flow.name, default: [:]][name] = time }
       return state.deletes[flow.name]?.values.count { time - $0 < limits.window.components.seconds * 1000 } ?? 0
     }

@@ -16,6 +16,7 @@ struct Scenario: Sendable {
   var outages: [OutageWindow] = []
   var crashes: [Crash] = []
   var reconciles: [Int64] = []
+  var decisions: [Decision] = []
   /// The commits of the store, counted over all runs of the service, that the disk has no room for.
   var storeFaults: [StoreFault] = []
 
@@ -24,8 +25,9 @@ struct Scenario: Sendable {
 
   /// From here on nobody edits anything and nothing fails.
   var calmAt: Int64 {
-    let ends = edits.map(\.at) + outages.map(\.until) + crashes.map { $0.at + $0.downtime } + reconciles
-    return (ends.max() ?? 0) + 1000
+    let deeds = edits.map(\.at) + decisions.map(\.at) + reconciles
+    let troubles = outages.map(\.until) + crashes.map { $0.at + $0.downtime }
+    return ((deeds + troubles).max() ?? 0) + 1000
   }
 }
 
@@ -60,6 +62,20 @@ struct Edit: Sendable {
   var action: Action
   /// No webhook tells of it.
   var isSilent = false
+}
+
+/// Something that the operator decides about what waits for a person by then.
+struct Decision: Sendable {
+  enum Kind: Sendable, Hashable, CaseIterable {
+    /// Lets the deletes go that the guard holds, or keeps what is left.
+    case approveDeletes, rejectDeletes
+    /// Tries again what is parked.
+    case retryParked
+  }
+
+  let number: Int
+  var at: Int64
+  var kind: Kind
 }
 
 /// What befalls one call to a side: the so-manieth read or write of it.

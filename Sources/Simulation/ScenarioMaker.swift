@@ -35,6 +35,7 @@ struct ScenarioMaker {
     reconciles(&scenario, root.stream(9), span: span)
     storeFaults(&scenario, root.stream(10), rate: mood.pick([0, 0, 0, 0.02, 0.1]))
     if choices.policies { mappingChanges(&scenario, root.stream(11)) }
+    decisions(&scenario, root.stream(12), span: span)
     return scenario
   }
 
@@ -201,6 +202,17 @@ struct ScenarioMaker {
       flow.side(side).conditions.contains { $0.path == path && !$0.holds(in: record) }
     }
     return isLeft ? .update(changes: [change]) : nil
+  }
+
+  /// Where many records are deleted, the operator mostly has to have a say.
+  private func decisions(_ scenario: inout Scenario, _ draw: SeededGenerator, span: Int64) {
+    var draw = draw
+    let deletes = scenario.edits.count { if case .delete = $0.action { true } else { false } }
+    guard draw.chance(deletes > 3 ? 0.8 : 0.3) else { return }
+    for number in 0..<Int(draw.number(in: 1...4)) {
+      let at = draw.chance(0.4) ? draw.number(in: 0...max(1, span)) : span + draw.number(in: 1000...10 * Self.minute)
+      scenario.decisions.append(Decision(number: number, at: at, kind: draw.pick(Decision.Kind.allCases)))
+    }
   }
 
   // MARK: What goes wrong

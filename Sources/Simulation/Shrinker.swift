@@ -42,7 +42,8 @@ struct Shrinker {
 extension Scenario {
   /// One thing that can be taken away.
   enum Item: Hashable {
-    case edit(Int), fault(Int), webhookFault(Int), storeFault(Int), outage(Int), crash(Int), reconcile(Int64)
+    case edit(Int), decision(Int), fault(Int), webhookFault(Int), storeFault(Int), outage(Int), crash(Int), reconcile(
+      Int64)
     case mapping(crash: Int)
     case change(edit: Int, index: Int)
     case normalising, skew(Side), onlyIDs
@@ -53,7 +54,7 @@ extension Scenario {
     items += storeFaults.map { .storeFault($0.number) }
     items += crashes.filter { $0.mapping != nil }.map { .mapping(crash: $0.number) }
     items += outages.map { .outage($0.number) } + crashes.map { .crash($0.number) } + reconciles.map { .reconcile($0) }
-    items += edits.map { .edit($0.number) }
+    items += decisions.map { .decision($0.number) } + edits.map { .edit($0.number) }
     if surroundings.normalises { items.append(.normalising) }
     if surroundings.callbacksCarryOnlyID { items.append(.onlyIDs) }
     items += Side.allCases.filter { surroundings.skews[$0] != nil }.map { .skew($0) }
@@ -74,6 +75,7 @@ extension Scenario {
     shorter.crashes.removeAll { items.contains(.crash($0.number)) }
     shorter.reconciles.removeAll { items.contains(.reconcile($0)) }
     shorter.edits.removeAll { items.contains(.edit($0.number)) }
+    shorter.decisions.removeAll { items.contains(.decision($0.number)) }
     if items.contains(.normalising) { shorter.surroundings.normalises = false }
     if items.contains(.onlyIDs) { shorter.surroundings.callbacksCarryOnlyID = false }
     for side in Side.allCases where items.contains(.skew(side)) { shorter.surroundings.skews[side] = nil }

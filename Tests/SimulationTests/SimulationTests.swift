@@ -165,6 +165,48 @@ struct SimulationTests {
     #expect(simulator.run(day).violation == nil)
   }
 
+  @Test(
+    "the operator lets held deletes go, or keeps what is left, the same way each time", arguments: [true, false])
+  func heldDeletes(areApproved: Bool) throws {
+    let (simulator, mapping) = try simulator()
+    var propagating = mapping
+    for index in propagating.flows.indices { propagating.flows[index].pmsDeleted = .propagate }
+    var day = Scenario(seed: 1, mapping: propagating)
+    for subject in 0..<6 {
+      let record: JSONValue = ["kind": "company", "name": "Acme", "customer_number": .string("N-\(subject)")]
+      day.edits += [
+        Edit(number: subject, at: 1000, side: .pms, subject: subject, action: .create(body: record)),
+        Edit(number: 6 + subject, at: 300_000, side: .pms, subject: subject, action: .delete),
+      ]
+    }
+    day.decisions = [Decision(number: 0, at: 600_000, kind: areApproved ? .approveDeletes : .rejectDeletes)]
+    let outcome = simulator.run(day, isRecording: true)
+    #expect(outcome.violation == nil)
+    #expect(
+      outcome.lines.contains { $0.contains("the operator \(areApproved ? "approve" : "reject")s 3 held deletes") })
+    #expect(outcome.lines.count { $0.contains("invoiced <- DELETE") } == (areApproved ? 6 : 3))
+    #expect(simulator.run(day).hash == outcome.hash)
+  }
+
+  @Test("the operator tries again what is parked")
+  func parkedRetry() throws {
+    let (simulator, mapping) = try simulator()
+    var day = Scenario(seed: 1, mapping: mapping)
+    for (number, side) in [Side.pms, .pms, .invoiced].enumerated() {
+      // Two candidates for one customer: a person has to say which.
+      let record: JSONValue =
+        side == .pms
+        ? ["kind": "company", "name": "Acme", "customer_number": "N-1"]
+        : ["type": "company", "name": "Acme", "number": "N-1"]
+      day.edits.append(
+        Edit(number: number, at: 1000, side: side, subject: number, action: .create(body: record)))
+    }
+    day.decisions = [Decision(number: 0, at: 300_000, kind: .retryParked)]
+    let outcome = simulator.run(day, isRecording: true)
+    #expect(outcome.violation == nil)
+    #expect(outcome.lines.contains { $0.contains("the operator tries 3 parked entries again") })
+  }
+
   @Test("two hundred days hold every kind of edit and of trouble, and each of them often")
   func breadth() throws {
     let (simulator, _) = try simulator()
@@ -181,6 +223,7 @@ struct SimulationTests {
       count("created on both sides at once", creates.count - Set(creates.map(\.subject)).count)
       for fault in day.faults { count("fault: \(kind(fault.kind))") }
       for fault in day.webhookFaults { count("webhook: \(kind(fault.kind))") }
+      for decision in day.decisions { count("decision: \(kind(decision.kind))") }
       for crash in day.crashes {
         count("crash: \(kind(crash.moment))")
         if crash.mapping != nil { count("restart with another mapping") }
@@ -206,6 +249,7 @@ struct SimulationTests {
         "refused", "lostRequest", "lostAnswer", "arrivesLate", "gateway", "tooMany", "serverError", "slow", "stale",
         "missingRow", "doubledRow", "emptyPage",
       ].map { "fault: \($0)" } + ["lost", "doubled", "delayed"].map { "webhook: \($0)" }
+      + ["approveDeletes", "rejectDeletes", "retryParked"].map { "decision: \($0)" }
       + ["time", "commit", "write"].map { "crash: \($0)" }
       + ConflictPolicy.allCases.map { "conflict: \($0.rawValue)" }
       + LinkPolicy.allCases.map { "on_link: \($0.rawValue)" }

@@ -1,4 +1,5 @@
 import Connectors
+import HTTP
 import Logging
 import Mapping
 import Store
@@ -16,6 +17,11 @@ extension Engine {
         store: store, connectors: connectors, reader: EventReader(pmsRecord: configuration.pms.callback.record),
         mapping: mapping, settings: EngineSettings(configuration), clock: clock, random: random, metrics: Metrics(),
         logger: logger, executor: executor))
+  }
+
+  /// What the admin API answers, as the commands ask it.
+  package func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    await AdminAPI(core: ServiceCore(context: context, engine: self)).answer(request)
   }
 
   /// Why no call goes to a side now; nil while they do.
