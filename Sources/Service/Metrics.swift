@@ -4,13 +4,20 @@ import Synchronization
 
 /// The contract's metrics (section 7), and their Prometheus text (exposition format 0.0.4).
 public final class Metrics: Sendable {
-  public enum EventOutcome: String, Sendable, CaseIterable {
+  public enum EventOutcome: Int, Sendable, CaseIterable {
     case accepted, duplicate, ignored, parked, rejected, unavailable
   }
   public enum PushOutcome: String, Sendable, CaseIterable { case ok, retried, parked }
 
+  /// What each event received is counted in: found without hashing.
+  private struct Received {
+    var counts = Array(repeating: 0, count: EventOutcome.allCases.count)
+    var recent = MinuteWindow()
+  }
+
   private struct State {
-    var events: [Side: [EventOutcome: Int]] = [:]
+    var fromInvoiced = Received()
+    var fromPMS = Received()
     var pushes: [String: Int] = [:]
     var taken: [Side: [Push.Action: Int]] = [:]
     var pushSeconds: [Side: Histogram] = [:]
@@ -19,10 +26,19 @@ public final class Metrics: Sendable {
     var commitBatch = Histogram(bounds: [1, 2, 5, 10, 20, 50, 100, 200, 500])
     var lastReconcile: Timestamp?
     var recent: [Side: Recent] = [:]
+
+    subscript(received side: Side) -> Received {
+      get { side == .invoiced ? fromInvoiced : fromPMS }
+      _modify {
+        switch side {
+        case .invoiced: yield &fromInvoiced
+        case .pms: yield &fromPMS
+        }
+      }
+    }
   }
 
   private struct Recent {
-    var events = MinuteWindow()
     var pushes = MinuteWindow()
     var lag = MinuteWindow()
   }
@@ -33,8 +49,8 @@ public final class Metrics: Sendable {
   public func received(_ side: Side, _ outcome: EventOutcome) {
     let second = MinuteWindow.now
     state.withLock {
-      $0.events[side, default: [:]][outcome, default: 0] += 1
-      $0.recent[side, default: Recent()].events.add(at: second)
+      $0[received: side].counts[outcome.rawValue] += 1
+      $0[received: side].recent.add(at: second)
     }
   }
 
@@ -69,7 +85,9 @@ public final class Metrics: Sendable {
     let second = MinuteWindow.now
     return state.withLock { state in
       let recent = state.recent[side] ?? Recent()
-      return (recent.events.count(at: second), recent.pushes.count(at: second), recent.lag.mean(at: second))
+      return (
+        state[received: side].recent.count(at: second), recent.pushes.count(at: second), recent.lag.mean(at: second)
+      )
     }
   }
 
@@ -96,8 +114,8 @@ public final class Metrics: Sendable {
     for side in Side.allCases {
       for outcome in EventOutcome.allCases {
         page.sample(
-          "customer_sync_events_received_total", #"side="\#(side.rawValue)",outcome="\#(outcome.rawValue)""#,
-          Double(state.events[side]?[outcome] ?? 0))
+          "customer_sync_events_received_total", #"side="\#(side.rawValue)",outcome="\#(outcome)""#,
+          Double(state[received: side].counts[outcome.rawValue]))
       }
     }
     page.gauge("customer_sync_inbox_depth", "Events waiting, running and retrying", Double(gauges.depth))

@@ -10,7 +10,9 @@ import Synchronization
 /// What every worker works with.
 final class EngineContext: Sendable {
   let store: any Store
-  let gates: [Side: SideGate]
+  private let invoicedGate: SideGate
+  private let pmsGate: SideGate
+  var gates: [Side: SideGate] { [.invoiced: invoicedGate, .pms: pmsGate] }
   let deletions: DeletionKeeper
   let arrivals = Arrivals()
   let askedToWait = AskedToWait()
@@ -60,11 +62,9 @@ final class EngineContext: Sendable {
     self.logger = logger
     self.executor = executor
     current = Mutex(InForce(mapping: mapping, connectors: connectors, reader: reader, settings: settings))
-    gates = [
-      .invoiced: SideGate(
-        side: .invoiced, limits: settings.invoiced, breakerFailures: settings.breakerFailures, clock: clock),
-      .pms: SideGate(side: .pms, limits: settings.pms, breakerFailures: settings.breakerFailures, clock: clock),
-    ]
+    invoicedGate = SideGate(
+      side: .invoiced, limits: settings.invoiced, breakerFailures: settings.breakerFailures, clock: clock)
+    pmsGate = SideGate(side: .pms, limits: settings.pms, breakerFailures: settings.breakerFailures, clock: clock)
   }
 
   func replace(_ inForce: InForce) {
@@ -75,7 +75,12 @@ final class EngineContext: Sendable {
   }
 
   func connector(_ side: Side) -> any Connector { current.withLock { $0.connectors[side]! } }
-  func gate(_ side: Side) -> SideGate { gates[side]! }
+  func gate(_ side: Side) -> SideGate {
+    switch side {
+    case .invoiced: invoicedGate
+    case .pms: pmsGate
+    }
+  }
 }
 
 /// Randomness that is handed in: jitter and idempotency keys.
