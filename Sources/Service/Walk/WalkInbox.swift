@@ -36,12 +36,15 @@ struct WalkInbox: Sendable {
     guard waiting > Self.most else { return }
     var (least, since) = (waiting, context.clock.now)
     while waiting > Self.few {
-      do { try await context.clock.sleep(for: .milliseconds(100)) } catch { throw .cancelled }
+      do { try await context.clock.sleep(for: max(.milliseconds(100), Self.nap(waiting))) } catch { throw .cancelled }
       waiting = try await pending()
       if waiting < least { (least, since) = (waiting, context.clock.now) }
       if context.clock.now.since(since) > Self.patience { throw .stuck(waiting: waiting) }
     }
   }
+
+  /// How long to wait before so many pending events are counted again: the more, the longer they and their count take.
+  static func nap(_ waiting: Int) -> Duration { .milliseconds(min(waiting / 50, 5000)) }
 
   private func pending() async throws(WalkError) -> Int {
     do throws(StoreError) { return try await context.store.pendingEvents(receivedBy: nil) } catch {

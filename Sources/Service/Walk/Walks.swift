@@ -198,7 +198,7 @@ public final class Walks: Sendable {
       if waiting == 0 { return }
       if waiting < least { (least, since) = (waiting, context.clock.now) }
       if context.clock.now.since(since) > patience { return }
-      do { try await context.clock.sleep(for: .milliseconds(nap)) } catch { return }
+      do { try await context.clock.sleep(for: max(.milliseconds(nap), WalkInbox.nap(waiting))) } catch { return }
       // What takes long is looked at less often.
       let waited = Int(context.clock.now.since(start).components.seconds)
       nap = min(nap * 2, max(250, min(waited * 50, 2000)))
