@@ -29,20 +29,6 @@ public final class HTTPResponder: Sendable {
     connection.loop.execute { connection.respond(response, to: serial) }
   }
 
-  /// Many at once, as a writer that commits a batch has them: each loop is told once.
-  public static func respond(all answers: [(HTTPResponder, HTTPResponse)]) {
-    var rest = answers.filter { $0.0.claim() }[...]
-    while let loop = rest.first?.0.connection.loop {
-      // Nearly always all are of one loop.
-      let isOthers = rest.firstIndex { $0.0.connection.loop !== loop }
-      let batch = rest[..<(isOthers ?? rest.endIndex)]
-      rest = rest[batch.endIndex...]
-      loop.execute {
-        for (responder, response) in batch { responder.connection.respond(response, to: responder.serial) }
-      }
-    }
-  }
-
   /// Resets the connection without an answer.
   public func drop() {
     guard claim() else { return }

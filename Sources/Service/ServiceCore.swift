@@ -18,17 +18,21 @@ public final class ServiceCore: Sendable {
   public var store: any Store { context.store }
   public var metrics: Metrics { context.metrics }
 
-  /// Opens the store; `purpose` names the command to whoever finds it in use.
+  /// Opens the store; `purpose` names the command to whoever finds it in use, and `deliver` says where calls whose
+  /// events are durable get their answers.
   public convenience init(
-    _ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String
+    _ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String,
+    deliver: @escaping SQLiteStore.Delivery = { $0() }
   ) throws(ServiceError) {
-    try self.init(configuration, mapping: mapping, logger: logger, purpose: purpose) { connector, _ in connector }
+    try self.init(configuration, mapping: mapping, logger: logger, purpose: purpose, deliver: deliver) { connector, _ in
+      connector
+    }
   }
 
   /// - Parameter through: What the engine speaks to, in place of a side's own connector.
   init(
     _ configuration: Configuration, mapping: Mapping, logger: Logger, purpose: String,
-    through: (any Connector, any ServiceClock) -> any Connector
+    deliver: @escaping SQLiteStore.Delivery = { $0() }, through: (any Connector, any ServiceClock) -> any Connector
   ) throws(ServiceError) {
     let metrics = Metrics()
     let store: any Store
@@ -38,7 +42,7 @@ public final class ServiceCore: Sendable {
     switch configuration.store {
     case .sqlite(let path):
       do throws(StoreError) {
-        store = try SQLiteStore(path: path, holder: purpose, instance: instance) { sample in
+        store = try SQLiteStore(path: path, holder: purpose, instance: instance, deliver: deliver) { sample in
           metrics.committed(seconds: sample.duration.seconds, batch: sample.batch)
         }
       } catch {

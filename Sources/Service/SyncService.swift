@@ -28,17 +28,25 @@ public final class SyncService: Sendable {
   public static func start(_ configuration: Configuration, mapping: Mapping, logger: Logger) async throws(ServiceError)
     -> SyncService
   {
-    let core = try ServiceCore(configuration, mapping: mapping, logger: logger, purpose: "serve")
+    let loop: EventLoop
+    do throws(EventLoopError) { loop = try EventLoop() } catch { throw .failed("\(error)") }
     do throws(ServiceError) {
-      try await core.restorePauses()
-      return try SyncService(core, configuration)
+      let core = try ServiceCore(
+        configuration, mapping: mapping, logger: logger, purpose: "serve", deliver: { loop.execute($0) })
+      do throws(ServiceError) {
+        try await core.restorePauses()
+        return try SyncService(core, configuration, loop)
+      } catch {
+        await core.close()
+        throw error
+      }
     } catch {
-      await core.close()
+      loop.stop()
       throw error
     }
   }
 
-  private init(_ core: ServiceCore, _ configuration: Configuration) throws(ServiceError) {
+  private init(_ core: ServiceCore, _ configuration: Configuration, _ publicLoop: EventLoop) throws(ServiceError) {
     self.core = core
     let isDraining = Latch()
     self.isDraining = isDraining
@@ -54,7 +62,7 @@ public final class SyncService: Sendable {
     self.admin = admin
     adminAddress = configuration.admin.listen
     do {
-      let (publicLoop, adminLoop) = (try EventLoop(), try EventLoop())
+      let adminLoop = try EventLoop()
       loops = [publicLoop, adminLoop]
       publicServer = try HTTPServer(
         configuration: HTTPServerConfiguration(public: configuration), loop: publicLoop,

@@ -7,7 +7,8 @@ import Sync
 public protocol Store: Sendable {
   // MARK: The inbox
 
-  /// Stores an event once; `completion` runs on a thread of the store's after the event is durable, and must not block.
+  /// Stores an event once; `completion` runs after the event is durable, on a thread of the store's or where the store
+  /// was told to deliver it, and must not block.
   func append(_ event: NewEvent, completion: @escaping @Sendable (Result<Receipt, StoreError>) -> Void)
 
   /// The records that have pending events due by `time`, oldest first, with the time of the next one due after it.

@@ -192,6 +192,29 @@ struct SQLiteStoreTests {
     #expect(batches.reduce(0, +) == 100)
   }
 
+  @Test("delivers the events of a commit in one piece, and only once they are durable")
+  func delivery() async throws {
+    let (pieces, delivered) = AsyncStream.makeStream(of: (@Sendable () -> Void).self)
+    let (answers, answered) = AsyncStream.makeStream(of: Receipt.self)
+    let (samples, told) = AsyncStream.makeStream(of: CommitSample.self)
+    let store = try SQLiteStore(
+      path: bench.path, deliver: { delivered.yield($0) }, observe: { told.yield($0) })
+    for index in 0..<100 {
+      store.append(newEvent("\(index % 99)")) { if case .success(let receipt) = $0 { answered.yield(receipt) } }
+    }
+    // What is no event doesn't wait for the delivery.
+    try await store.setValue("a", for: "b")
+    await store.close()
+    for end in [{ delivered.finish() }, { told.finish() }] { end() }
+    let all = await pieces.reduce(into: []) { $0.append($1) }
+    let commits = await samples.reduce(0) { count, _ in count + 1 }
+    #expect(!all.isEmpty && all.count <= commits)
+    for piece in all { piece() }
+    answered.finish()
+    let receipts = await answers.reduce(into: []) { $0.append($1) }
+    #expect(receipts == (1...99).map { .accepted(id: $0) } + [.duplicate(id: 1)])
+  }
+
   @Test("answers before it returns when it is inline, from within a completion too")
   func inline() throws {
     let store = try SQLiteStore(inMemory: { _ in })

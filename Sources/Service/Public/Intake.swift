@@ -27,7 +27,7 @@ public final class Intake: Sendable {
     self.accepted = accepted
   }
 
-  /// Answers one POST; `answer` runs once, perhaps on a thread of the store's.
+  /// Answers one POST; `answer` runs once, here or where the store delivers.
   package func receive(
     _ request: HTTPRequest, at endpoint: EventEndpoint, answer: @escaping @Sendable (HTTPResponse) -> Void
   ) {

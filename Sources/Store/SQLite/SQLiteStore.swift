@@ -6,6 +6,9 @@ import Sync
 
 /// A store in one SQLite file (and its `-wal`, `-shm` and `.lock` beside it), which one process at a time may open.
 public final class SQLiteStore: Store, Sendable {
+  /// Runs what it is given, soon and in order, wherever events are answered.
+  public typealias Delivery = @Sendable (@escaping @Sendable () -> Void) -> Void
+
   let connections: Connections
   let writer: Writer
   private let readers: Readers
@@ -18,23 +21,26 @@ public final class SQLiteStore: Store, Sendable {
   ///
   /// `holder` is what a second process is told about this one, in a word: its command. `inline` does everything on the
   /// caller's thread before it returns: for simulations. `observe` is told of each commit, on the writer's thread.
-  /// `instance` is what `instance(at:)` gives while it is open.
+  /// `instance` is what `instance(at:)` gives while it is open. The completions of the events that a commit holds are
+  /// handed to `deliver` in one piece; by default they run on the writer's thread.
   public convenience init(
     path: String, holder: String = "customer-sync", instance: String = "", inline: Bool = false,
-    observe: @escaping @Sendable (CommitSample) -> Void = { _ in }
+    deliver: @escaping Delivery = { $0() }, observe: @escaping @Sendable (CommitSample) -> Void = { _ in }
   ) throws(StoreError) {
     try self.init(
-      path: path, holder: holder, instance: instance, inline: inline, limits: LogLimits(), observe: observe)
+      path: path, holder: holder, instance: instance, inline: inline, limits: LogLimits(), deliver: deliver,
+      observe: observe)
   }
 
   convenience init(
     path: String, holder: String, instance: String = "", inline: Bool, limits: LogLimits,
-    observe: @escaping @Sendable (CommitSample) -> Void
+    deliver: @escaping Delivery = { $0() }, observe: @escaping @Sendable (CommitSample) -> Void
   ) throws(StoreError) {
     try Connections.makeFile(path)
     let lock = try FileLock(path: path + ".lock", holder: holder, instance: instance)
     try self.init(
-      Connections(path: path, isInline: inline), lock: lock, isInline: inline, limits: limits, observe: observe)
+      Connections(path: path, isInline: inline), lock: lock, isInline: inline, limits: limits, deliver: deliver,
+      observe: observe)
   }
 
   /// The name that whoever has the store at `path` open was given; nil where nobody has. A process that was killed
@@ -57,7 +63,7 @@ public final class SQLiteStore: Store, Sendable {
 
   private init(
     _ connections: Connections, lock: FileLock?, isInline: Bool, limits: LogLimits,
-    observe: @escaping @Sendable (CommitSample) -> Void
+    deliver: @escaping Delivery = { $0() }, observe: @escaping @Sendable (CommitSample) -> Void
   ) throws(StoreError) {
     self.connections = connections
     self.lock = lock
@@ -67,7 +73,7 @@ public final class SQLiteStore: Store, Sendable {
     self.checkpointer = checkpointer
     let writer = try translating {
       try Writer(
-        queue: connections.writer, isInline: isInline, observe: observe,
+        queue: connections.writer, isInline: isInline, deliver: deliver, observe: observe,
         logGrew: { checkpointer?.logGrew(to: $0) ?? false }, idle: { connections.shrinkReaders() })
     }
     self.writer = writer
@@ -90,12 +96,7 @@ public final class SQLiteStore: Store, Sendable {
   public func append(
     _ event: NewEvent, completion: @escaping @Sendable (Result<Receipt, StoreError>) -> Void
   ) {
-    writer.submit(
-      WriteRequest(
-        work: { ledger, db in
-          let receipt = try ledger.append(event, db)
-          return { completion(.success(receipt)) }
-        }, failed: { completion(.failure($0)) }))
+    writer.submit(.event(event, completion))
   }
 
   public func commit(_ changes: Changes) async throws(StoreError) -> Committed {
@@ -124,7 +125,7 @@ public final class SQLiteStore: Store, Sendable {
   func write<T: Sendable>(_ work: @escaping @Sendable (Ledger, Database) throws -> T) async throws(StoreError) -> T {
     let result: Result<T, StoreError> = await withCheckedContinuation { continuation in
       writer.submit(
-        WriteRequest(
+        .change(
           work: { ledger, db in
             let value = try work(ledger, db)
             return { continuation.resume(returning: .success(value)) }

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Glibc
+import Sync
 
 /// How long a commit took, and how many requests shared it.
 public struct CommitSample: Sendable, Hashable {
@@ -9,11 +10,41 @@ public struct CommitSample: Sendable, Hashable {
 }
 
 /// A change that waits for its commit.
-struct WriteRequest: Sendable {
-  /// Makes the change, and returns what to do after the commit. May run once more, after a rollback, when another
-  /// request of its batch fails.
-  let work: @Sendable (Ledger, Database) throws -> @Sendable () -> Void
-  let failed: @Sendable (StoreError) -> Void
+enum WriteRequest: Sendable {
+  typealias Completion = @Sendable (Result<Receipt, StoreError>) -> Void
+
+  // Indirect, so that handing it on costs one reference rather than all of the event's.
+  indirect case event(NewEvent, Completion)
+  /// `work` makes the change, and returns what to do after the commit. It may run once more, after a rollback, when
+  /// another request of its batch fails.
+  case change(
+    work: @Sendable (Ledger, Database) throws -> @Sendable () -> Void, failed: @Sendable (StoreError) -> Void)
+
+  /// How a request ended, as far as its commit holds.
+  enum Outcome: Sendable {
+    case received(Receipt)
+    case changed(then: @Sendable () -> Void)
+    case failed(StoreError)
+  }
+
+  fileprivate func run(_ ledger: Ledger, _ db: Database) throws -> Outcome {
+    switch self {
+    case .event(let event, _): .received(try ledger.append(event, db))
+    case .change(let work, _): .changed(then: try work(ledger, db))
+    }
+  }
+
+  fileprivate func end(_ outcome: Outcome) {
+    switch (self, outcome) {
+    case (.event(_, let completion), .received(let receipt)): completion(.success(receipt))
+    case (.event(_, let completion), .failed(let error)): completion(.failure(error))
+    case (_, .changed(let followUp)): followUp()
+    case (.change(_, let failed), .failed(let error)): failed(error)
+    case (.change, .received): break
+    }
+  }
+
+  fileprivate var isEvent: Bool { if case .event = self { true } else { false } }
 }
 
 /// Makes changes durable: requests that come while a commit runs share the next one. There is no waiting for fuller
@@ -32,6 +63,7 @@ final class Writer: @unchecked Sendable {
   private let isInline: Bool
   private let ledger: Ledger
   private let frames: LogFrames
+  private let deliver: SQLiteStore.Delivery
   private let observe: @Sendable (CommitSample) -> Void
   private let logGrew: @Sendable (Int) -> Bool
   private let idle: @Sendable () -> Void
@@ -46,11 +78,13 @@ final class Writer: @unchecked Sendable {
   /// `logGrew` is told after each commit how many pages the write-ahead log has, and says whether the writer is to
   /// carry it over; `idle` is called when nothing has been written for a while.
   init(
-    queue: DatabaseQueue, isInline: Bool, observe: @escaping @Sendable (CommitSample) -> Void,
+    queue: DatabaseQueue, isInline: Bool, deliver: @escaping SQLiteStore.Delivery,
+    observe: @escaping @Sendable (CommitSample) -> Void,
     logGrew: @escaping @Sendable (Int) -> Bool, idle: @escaping @Sendable () -> Void
   ) throws {
     self.queue = queue
     self.isInline = isInline
+    self.deliver = deliver
     self.observe = observe
     self.logGrew = logGrew
     self.idle = idle
@@ -70,9 +104,7 @@ final class Writer: @unchecked Sendable {
   func start(ended: @escaping @Sendable () -> Void) {
     let thread = Thread {
       self.queue.inDatabase { db in
-        while let batch = self.next(db) {
-          for followUp in self.commit(batch, db) { followUp() }
-        }
+        while let batch = self.next(db) { self.end(batch, self.commit(batch, db)) }
       }
       ended()
     }
@@ -86,10 +118,10 @@ final class Writer: @unchecked Sendable {
       condition.lock()
       let isClosed = isClosed
       condition.unlock()
-      if isClosed { return request.failed(Self.closed) }
+      if isClosed { return request.end(.failed(Self.closed)) }
       // What follows runs outside, since it may come back here.
-      for followUp in queue.inDatabase({ commit([request], $0) }) { followUp() }
-      return
+      let outcomes = queue.inDatabase { commit([request], $0) }
+      return end([request], outcomes)
     }
     condition.lock()
     let isClosed = isClosed
@@ -98,7 +130,18 @@ final class Writer: @unchecked Sendable {
       if waiting.count == 1 { condition.signal() }
     }
     condition.unlock()
-    if isClosed { request.failed(Self.closed) }
+    if isClosed { request.end(.failed(Self.closed)) }
+  }
+
+  /// Tells each how it ended. The events of a batch go to where they are answered in one piece: one change of threads
+  /// for all of them, and what they consist of is freed where it was made.
+  private func end(_ batch: [WriteRequest], _ outcomes: [WriteRequest.Outcome]) {
+    var hasEvents = false
+    for (request, outcome) in zip(batch, outcomes) {
+      if request.isEvent { hasEvents = true } else { request.end(outcome) }
+    }
+    guard hasEvents else { return }
+    deliver { for (request, outcome) in zip(batch, outcomes) where request.isEvent { request.end(outcome) } }
   }
 
   /// Nothing is taken any more; what waits is still committed.
@@ -149,8 +192,8 @@ final class Writer: @unchecked Sendable {
     wantsCheckpoint = false
     let truncations = truncations
     self.truncations = []
-    let batch = Array(waiting.prefix(Self.largestBatch))
-    waiting.removeFirst(batch.count)
+    let batch = waiting.count > Self.largestBatch ? Array(waiting.prefix(Self.largestBatch)) : waiting
+    waiting = Array(waiting.dropFirst(batch.count))
     let isOver = batch.isEmpty && isClosed
     condition.unlock()
     if isIdle { giveBackMemory(db) }
@@ -175,21 +218,21 @@ final class Writer: @unchecked Sendable {
     _ = Self.trimHeap?(0)
   }
 
-  /// Returns what is to be done now that it is known how the requests ended.
-  private func commit(_ batch: [WriteRequest], _ db: Database) -> [@Sendable () -> Void] {
+  /// Returns how the requests ended, in their order.
+  private func commit(_ batch: [WriteRequest], _ db: Database) -> [WriteRequest.Outcome] {
     guard !batch.isEmpty else { return [] }
     hoards = true
     let start = ContinuousClock.now
-    var outcomes: [@Sendable () -> Void] = []
+    var outcomes: [WriteRequest.Outcome] = []
     do {
       do {
-        outcomes = try transaction(db) { try batch.map { try $0.work(ledger, db) } }
+        outcomes = try transaction(db) { try batch.map { try $0.run(ledger, db) } }
       } catch let error where batch.count > 1 && !StoreError(error).concernsEveryone {
         outcomes = try transaction(db) { try batch.map { try attempt($0, db) } }
       }
     } catch {
       let reason = StoreError(error)
-      return batch.map { request in { request.failed(reason) } }
+      return batch.map { _ in .failed(reason) }
     }
     observe(CommitSample(duration: ContinuousClock.now - start, batch: batch.count))
     if logGrew(frames.count) { finishCheckpoint() }
@@ -213,11 +256,11 @@ final class Writer: @unchecked Sendable {
   }
 
   /// Runs one request so that its failure is its own.
-  private func attempt(_ request: WriteRequest, _ db: Database) throws -> @Sendable () -> Void {
+  private func attempt(_ request: WriteRequest, _ db: Database) throws -> WriteRequest.Outcome {
     let mark = ledger.mark
     try db.run("SAVEPOINT request")
     do {
-      let outcome = try request.work(ledger, db)
+      let outcome = try request.run(ledger, db)
       try db.run("RELEASE request")
       return outcome
     } catch {
@@ -226,7 +269,7 @@ final class Writer: @unchecked Sendable {
       try db.run("ROLLBACK TO request")
       try db.run("RELEASE request")
       ledger.rollBack(to: mark)
-      return { request.failed(reason) }
+      return .failed(reason)
     }
   }
 }
