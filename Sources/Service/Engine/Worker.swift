@@ -48,6 +48,7 @@ struct Worker: Sendable {
     if let link = work.link {
       for side in Side.allCases where !work.lease.take(link.key(on: side)) { throw .busy }
     }
+    let isLinked = work.link != nil
     for key in work.records.keys.sorted() where work.events.contains(where: { $0.key == key }) {
       try await observe(key, &work)
     }
@@ -55,6 +56,8 @@ struct Worker: Sendable {
       try await observe(work.key, &work)
     }
     if try await carryOutMerges(&work) { return }
+    // A fetch found a merge: the link is the survivor's, which looks at both records.
+    if isLinked, work.link == nil { return }
     wakeSleepingLink(&work)
     if work.link?.state == .active {
       try await syncLink(&work)

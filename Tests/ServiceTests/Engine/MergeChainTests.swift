@@ -97,3 +97,38 @@ struct MergeChainTests {
     }
   }
 }
+
+@Suite("rule 15: merges that meet other work")
+struct MergeMeetingTests {
+  private func customer(_ bench: EngineBench, isSilent: Bool) throws -> String {
+    let made = try bench.edit(
+      .invoiced, "POST", isSilent ? "/customers?silent=1" : "/customers",
+      ["name": "Survivor", "number": "S-1", "type": "company"])
+    return try #require(made["id"]?.identifier)
+  }
+
+  private func merge(_ bench: EngineBench, _ lost: String, into kept: String) throws {
+    try bench.edit(
+      .invoiced, "POST", "/customers/\(kept)/merge", ["customer": .number(JSONNumber(Int64(lost) ?? 0))])
+  }
+
+  // The partner, whose link had just moved away, was taken for a record without one and created once more.
+  @Test("a merge that comes out while the partner's edit is worked on moves the link, and nothing is created")
+  func foundByPartner() async throws {
+    try await EngineBench.run { bench in
+      let pair = try await bench.linked()
+      let kept = try customer(bench, isSilent: true)
+      try merge(bench, pair.invoiced, into: kept)
+      _ = bench.withhold()
+      let lost = RecordKey(.invoiced, RecordID(pair.invoiced))
+      _ = try await bench.store.append(NewEvent.look(at: lost, now: bench.clock.now, bench.context.random))
+      try bench.change(.pms, pair.pms, ["notes": "meanwhile"])
+      try await bench.pass(.seconds(120))
+      #expect(bench.invoiced.stats.requests("POST") == 0)
+      let active = try await bench.links().filter { $0.state == .active }
+      #expect(active.map(\.invoiced.text) == [kept] && active.map(\.pms.text) == [pair.pms])
+      #expect(try bench.record(.invoiced, kept)["notes"] == "meanwhile")
+      #expect(try await bench.waiting().isEmpty)
+    }
+  }
+}
