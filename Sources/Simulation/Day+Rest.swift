@@ -126,6 +126,11 @@ extension Day {
         if row.direction == .both, judge.isOlderEdit(row, [.invoiced: invoiced, .pms: pms]) {
           judge.fail(.olderEditWon, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
         }
+        if row.direction == .both,
+          judge.isOverwritten(row, [.invoiced: invoiced, .pms: pms], linkedAt: link.createdAt.milliseconds)
+        {
+          judge.fail(.editOverwritten, "\(pair): '\(row.pms)' = \(right?.text ?? "nothing")")
+        }
         continue
       }
       judge.fail(

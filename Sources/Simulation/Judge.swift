@@ -16,6 +16,7 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
   case valueInvented = "value-invented"
   case editLost = "edit-lost"
   case olderEditWon = "older-edit-won"
+  case editOverwritten = "edit-overwritten"
   case tooManyPushes = "too-many-pushes"
   case writeNotAllowed = "write-not-allowed"
   case deleteNotAllowed = "delete-not-allowed"
@@ -34,6 +35,7 @@ public enum Invariant: String, Sendable, Hashable, CaseIterable {
     case .valueInvented: "a value was written that nobody had entered"
     case .editLost: "the last value that a person entered is on neither side"
     case .olderEditWon: "of two edits that met the older one stands, though the flow lets the newest win"
+    case .editOverwritten: "an edit of the PMS is gone that was the later one, and that the flow lets win anyway"
     case .tooManyPushes: "one edit led to more writes than it can need"
     case .writeNotAllowed: "something was written that the flow's `live` or `create` doesn't let"
     case .deleteNotAllowed: "a record was deleted that the flow's policy doesn't let go"
@@ -102,6 +104,8 @@ final class Judge: Sendable {
   /// The rows that are the same all day, by key, and whether the newest edit of one wins all day.
   private let steady: Set<PropertyPair>
   private let isNewestAllDay: Bool
+  /// Whether the PMS's edit wins all day, and each record keeps its partner and its flow.
+  let prefersPMS: Bool
   /// Whether every record stays in its flow.
   private let keepsFlows: Bool
 
@@ -124,6 +128,9 @@ final class Judge: Sendable {
       && scenario.edits.allSatisfy { edit in
         if case .update(let changes) = edit.action { !changes.contains { deciding.contains($0.path) } } else { true }
       }
+    prefersPMS =
+      keepsFlows && scenario.mapping.flows.allSatisfy { $0.conflict == .pms }
+      && !scenario.edits.contains { if case .merge = $0.action { true } else { false } }
   }
 
   /// The service was started with a mapping.
