@@ -123,6 +123,10 @@ public struct ShownByEvent: Sendable {
     self.receivedAt = receivedAt
   }
 
+  /// Whether it tells of the first change of its record within a tick of Invoiced's clock: a read with its version was
+  /// made after it.
+  fileprivate var beganItsTick: Bool { previous?["updated_at"] != nil }
+
   /// Whether it tells of an edit of `row` from the one record's value to the other's.
   public func shows(_ row: PropertyPair, editedFrom before: JSONValue, to after: JSONValue) -> Bool {
     guard let previous = previous?[row.path(on: side)] else { return false }
@@ -251,7 +255,7 @@ private struct Written {
     guard let shown, isNew(shown) else { return nil }
     // Within one tick of the side's clock: an edit before our read, or after our write, was not overwritten.
     if let version = event.version, side == .invoiced {
-      if version == write.read, before.map({ !isSame($0, former, side) }) ?? true { return nil }
+      if version == write.read, before.map({ !isSame($0, former, side) }) ?? true || event.beganItsTick { return nil }
       if version == write.left, before.map({ isOurs($0) }) ?? false { return nil }
     }
     return (shown, false)

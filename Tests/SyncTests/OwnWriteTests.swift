@@ -47,6 +47,9 @@ struct OwnWriteTests {
       found: "X"),
     // Edited in that second, and put back in it before the read.
     Event(
+      name: "the first change in the second of our read", record: ["name": "X"],
+      previous: ["name": "A", "updated_at": 90], version: 100, found: nil),
+    Event(
       name: "in the second of our read, but here long before it", record: ["name": "X"], previous: ["name": "A"],
       version: 100, receivedAt: 39, found: nil),
     Event(
