@@ -52,10 +52,8 @@ public struct RecordState: Sendable, Hashable {
   /// Since when a doubtful answer (a 404 without a delete event, a fetch older than what was seen) waits for its
   /// second look.
   public var doubtSince: Timestamp?
-  /// Since when work on it fails, and when it failed last.
+  /// Since when work on it fails, and how many of its side's own errors it got in a row that others didn't get (rule 19).
   public var failingSince: Timestamp?
-  public var failedAt: Timestamp?
-  /// How many of its side's own errors in a row it got while other records' calls were answered (rule 19).
   public var serverErrors = 0
   /// When we first heard of it.
   public var firstSeenAt: Timestamp
@@ -70,7 +68,6 @@ public struct RecordState: Sendable, Hashable {
   /// Work on it got through, or waits for a person.
   public mutating func endFailures() {
     failingSince = nil
-    failedAt = nil
     serverErrors = 0
   }
 }

@@ -48,7 +48,6 @@ struct WorkConformanceTests {
     record.goneAt = at(9)
     record.failingSince = at(10)
     record.serverErrors = 3
-    record.failedAt = at(11)
     return record
   }
 

@@ -158,13 +158,19 @@ final class SideGate: Sendable {
 
   static func closuresName(_ side: Side) -> String { "closures \(side.rawValue)" }
 
-  /// Whether other records' calls were answered since a moment, or at all.
-  func hasAnswered(others records: [RecordKey], since start: Timestamp?) -> Bool {
+  /// Whether calls for other records were answered since a moment.
+  func hasAnswered(othersThan records: [RecordKey], since start: Timestamp) -> Bool {
     state.withLock { state in
       state.answered.contains { answer in
-        guard let record = answer.record, !records.contains(record) else { return false }
-        return start.map { answer.at > $0 } ?? true
+        answer.at >= start && answer.record.map { !records.contains($0) } ?? false
       }
+    }
+  }
+
+  /// Whether calls for others failed since the last one that was answered.
+  func isFailing(othersThan records: [RecordKey]) -> Bool {
+    state.withLock { state in
+      state.failures.contains { record in record.map { !records.contains($0) } ?? true }
     }
   }
 

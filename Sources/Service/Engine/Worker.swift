@@ -195,22 +195,23 @@ struct Worker: Sendable {
 
   private static let mostServerErrors = 5
 
-  /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own between which
-  /// other records' calls were answered (rule 19).
+  /// Whether the unit has failed for 48 hours of that side being up, or with five errors of the side's own while other
+  /// records' calls were answered (rule 19).
   private func hasFailedForTooLong(_ work: inout Work, _ side: Side?, _ isServerError: Bool) -> Bool {
     var state = work.state(of: work.troubled, now: now)
     let since = state.failingSince ?? now
     let gate = side.map { context.gate($0) }
     if !isServerError {
       state.serverErrors = 0
-    } else if let gate, gate.hasAnswered(others: work.own, since: state.failedAt) {
-      // Errors that all records get in an outage say nothing of this one.
+    } else if let gate, !gate.isFailing(othersThan: work.own) {
+      // Errors that others get as well, as in an outage, say nothing of this record.
       state.serverErrors += 1
     }
     state.failingSince = since
-    state.failedAt = now
     work.set(state)
-    if state.serverErrors >= Self.mostServerErrors { return true }
+    if let gate, state.serverErrors >= Self.mostServerErrors, gate.hasAnswered(othersThan: work.own, since: since) {
+      return true
+    }
     return now.since(since) - (gate?.closedTime(since: since) ?? .zero) > context.settings.giveUp
   }
 

@@ -59,7 +59,7 @@ enum Schema {
       number INTEGER PRIMARY KEY, side INTEGER NOT NULL, id BLOB NOT NULL, presence TEXT NOT NULL,
       was_fetched INTEGER NOT NULL, gone_at INTEGER, apart TEXT, flow TEXT, doubt_since INTEGER,
       first_seen_at INTEGER NOT NULL, version INTEGER, etag TEXT, source TEXT, seen_at INTEGER, body BLOB,
-      failing_since INTEGER, server_errors INTEGER NOT NULL, failed_at INTEGER,
+      failing_since INTEGER, server_errors INTEGER NOT NULL,
       UNIQUE(side, id)) STRICT;
     CREATE INDEX record_gone ON record(gone_at) WHERE presence = 'gone' AND body IS NOT NULL;
 
