@@ -55,7 +55,8 @@ static sqlite3 *open_database(void) {
   if (sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL))
     fail("can't open the database");
   sqlite3_busy_timeout(database, 10000);
-  run(database, "PRAGMA journal_mode = WAL");
+  // Both connections may turn it on at once, which SQLite refuses one of them without waiting.
+  while (sqlite3_exec(database, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) == SQLITE_BUSY) usleep(1000);
   run(database, "PRAGMA synchronous = FULL");
   run(database, "PRAGMA wal_autocheckpoint = 0");
   return database;
