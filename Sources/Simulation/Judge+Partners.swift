@@ -7,7 +7,11 @@ import Synchronization
 extension Judge {
   /// A person merges one of Invoiced's customers into another one.
   func merged(_ lost: String, into kept: String) {
-    state.withLock { $0.mergedInto["invoiced:\(lost)"] = "invoiced:\(kept)" }
+    state.withLock { state in
+      state.mergedInto["invoiced:\(lost)"] = "invoiced:\(kept)"
+      // It is there, whatever was merged away under its id before.
+      state.mergedInto["invoiced:\(kept)"] = nil
+    }
   }
 
   /// A person made a record one that no flow is about; `before` is what it was, `partner` what it is linked with.
@@ -71,7 +75,6 @@ extension Judge.State {
   /// The record that stayed of those that one was merged into, itself included.
   fileprivate func survivor(of name: String) -> String {
     var name = name
-    // A merged record is gone: nothing is merged into it.
     while let kept = mergedInto[name] { name = kept }
     return name
   }
