@@ -64,14 +64,19 @@ extension Judge {
     guard let kept = records[.invoiced], state.mergedInto.values.contains(Self.name(kept, .invoiced)),
       let value = try? row.canonical(on: .invoiced, raw: row.raw(on: .invoiced, in: kept))
     else { return false }
-    return state.known[row.key, default: []].contains { entry in
-      guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
-      return value == entered || value.isNear(to: entered)
-    }
+    return state.knows(value, of: row, orNear: true)
   }
 }
 
 extension Judge.State {
+  /// Whether that value of a row was entered on either side, or one that it may be a side's own form of.
+  func knows(_ value: Canonical, of row: PropertyPair, orNear: Bool) -> Bool {
+    known[row.key, default: []].contains { entry in
+      guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
+      return value == entered || orNear && value.isNear(to: entered)
+    }
+  }
+
   /// The record that stayed of those that one was merged into, itself included.
   fileprivate func survivor(of name: String) -> String {
     var name = name

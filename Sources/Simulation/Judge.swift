@@ -100,7 +100,8 @@ final class Judge: Sendable {
   let state = Mutex(State())
   /// The rows of all the day's mappings, each once.
   let rows: [PropertyPair]
-  private let rowsByKey: [(key: String, rows: [PropertyPair])]
+  /// The same by their keys: more than one of a key where a mapping was changed.
+  private let rowsByKey: [[PropertyPair]]
   /// The rows that are the same all day, by key, and whether the newest edit of one wins all day.
   private let steady: Set<PropertyPair>
   private let isNewestAllDay: Bool
@@ -113,7 +114,7 @@ final class Judge: Sendable {
     let mappings = scenario.mappings
     var seen: Set<String> = []
     rows = mappings.flatMap(\.flows).flatMap(\.properties).filter { seen.insert($0.fingerprint).inserted }
-    rowsByKey = Dictionary(grouping: rows, by: \.key).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    rowsByKey = Dictionary(grouping: rows, by: \.key).sorted { $0.key < $1.key }.map(\.value)
     steady = Set(
       rows.map(\.unplaced).filter { row in
         Set(mappings.map { $0.flows.filter { $0.properties.contains { $0.unplaced == row } }.map(\.name) }).count == 1
@@ -295,12 +296,11 @@ final class Judge: Sendable {
   ) {
     let archive = mapping.flows.flatMap { $0.archive(on: side) + $0.constants(on: side) }
     // What a row of one of the day's mappings makes of a value that was entered, by any of them.
-    for (key, rows) in rowsByKey {
+    for rows in rowsByKey {
       guard let path = rows.first?.path(on: side), let sent = body[path], sent != before?[path],
         rows.contains(where: { $0.direction.carries(from: side.other) }),
         !archive.contains(where: { $0.path == path && $0.value == sent })
       else { continue }
-      let known = state.withLock { $0.known[key] ?? [] }
       let isKnown = rows.contains { row in
         guard let value = try? row.canonical(on: side, raw: sent) else { return false }
         if value.isNothing { return true }
@@ -308,10 +308,7 @@ final class Judge: Sendable {
         // nothing is, as on the survivor of a merge, a value comes in the form that the other side has by now.
         let present = before.flatMap { row.raw(on: side, in: $0) }
         let isOwnForm = !isSteady(row) || before != nil && row.same(present, nil, on: side)
-        return known.contains { entry in
-          guard let entered = try? row.canonical(on: entry.side, raw: entry.raw) else { return false }
-          return value == entered || isOwnForm && value.isNear(to: entered)
-        }
+        return state.withLock { $0.knows(value, of: row, orNear: isOwnForm) }
       }
       if !isKnown {
         fail(.valueInvented, "\(side.rawValue) \(request.method) \(request.target) set '\(path)' to \(sent.text)")

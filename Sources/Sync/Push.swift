@@ -108,6 +108,11 @@ extension Push {
   }
 }
 
+extension [Push] {
+  /// The create of a record's partner that is under way.
+  public func create(for source: RecordKey) -> Push? { first { $0.action == .create && $0.source == source } }
+}
+
 extension Flow {
   /// What a create for this record claims by a match key; nil for a key without a value (rule 12).
   public func claim(_ key: MatchKey, of record: JSONValue, on side: Side) -> Push.Claim? {

@@ -145,6 +145,21 @@ struct SimulationTests {
   }
 
   // The write was taken for one that might still fall on any later edit: of two edits in a row the first came back.
+  // A customer that was made again under the id of one that was merged away sent the judge round for ever.
+  @Test("two customers that were merged each into the other, one after the other, have one survivor")
+  func mergedBothWays() throws {
+    let (_, mapping) = try simulator()
+    let flow = try #require(mapping.flows.first)
+    let judge = Judge(Scenario(seed: 1, mapping: mapping))
+    judge.merged("1", into: "2")
+    judge.merged("2", into: "1")
+    judge.left(["id": 1], from: nil, partner: nil, on: .invoiced, mapping)
+    for id: JSONValue in [1, 2] {
+      #expect(judge.wasAbandoned(["id": "C-1", "invoiced_id": id], on: .pms, flow))
+    }
+    #expect(!judge.wasAbandoned(["id": "C-1", "invoiced_id": 3], on: .pms, flow))
+  }
+
   @Test("edits long after a write without an answer are none that it fell on")
   func unansweredWriteEnds() throws {
     let (simulator, mapping) = try simulator()

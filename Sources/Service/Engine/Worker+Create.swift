@@ -128,7 +128,7 @@ extension Worker {
 
   /// An own create without an answer is looked up, not before `confirm` has passed; true when the unit is done by that.
   func settleOwnCreate(_ work: inout Work) async throws(Interruption) -> Bool {
-    guard let push = work.pushes.first(where: { $0.action == .create && $0.source == work.key }) else { return false }
+    guard let push = work.pushes.create(for: work.key) else { return false }
     // What was created belongs to the flow that it was created for, whichever fits the source by now (rule 23), and
     // is the source's even where that is gone.
     guard let seen = work.records[work.key]?.last, let flow = context.mapping.flow(named: push.flow) else {

@@ -73,9 +73,8 @@ extension Worker {
       try await lookAtLost(merge, link, &work)
       return false
     }
-    if kept.pushes.contains(where: { $0.action == .create && $0.source == merge.kept }) {
-      guard merge.kept == work.key, work.pushes.contains(where: { $0.action == .create && $0.source == work.key })
-      else {
+    if kept.pushes.create(for: merge.kept) != nil {
+      guard merge.kept == work.key, work.pushes.create(for: work.key) != nil else {
         throw .later(now.adding(min(context.settings.confirm, .seconds(1))), reason: "\(merge.kept) is being created")
       }
       // This event comes with every look at the record: nothing but this look would settle its create.

@@ -187,7 +187,7 @@ struct Worker: Sendable {
   /// Other records wait for a create whose answer is missing: it isn't put off for long.
   private func pause(_ attempts: Int, _ work: Work) -> Duration {
     let pause = context.settings.backoff(attempts, context.random)
-    let isAwaited = work.pushes.contains { $0.action == .create && $0.source == work.key }
+    let isAwaited = work.pushes.create(for: work.key) != nil
     return isAwaited ? min(pause, Self.longestForCreate) : pause
   }
 
@@ -218,7 +218,7 @@ struct Worker: Sendable {
   /// After 48 hours of trying, work waits for a person (rule 19).
   private func giveUp(_ work: inout Work, because why: String) async throws(StoreError) {
     let reason = "\(work.key) was tried for too long: \(why)"
-    if let create = work.pushes.first(where: { $0.action == .create && $0.source == work.key }) {
+    if let create = work.pushes.create(for: work.key) {
       // Nothing looks it up any more: it holds up no other record, and only a person sends it again (rule 12).
       _ = unanswered(create, because: reason, &work)
     } else {
