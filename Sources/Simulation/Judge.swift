@@ -66,6 +66,9 @@ final class Judge: Sendable {
     var raw: JSONValue?
     var at: Int64
     var isSilent: Bool
+    /// The edit brought back what both sides agreed on, from an edit that the service may not have seen: to the service
+    /// the two are edits too, though the record looks untouched.
+    var isReturn = false
   }
 
   struct State: Sendable {
@@ -175,14 +178,20 @@ final class Judge: Sendable {
         let raw = row.raw(on: side, in: record)
         if let before, row.raw(on: side, in: before) == raw { continue }
         guard let value = try? row.canonical(on: side, raw: raw) else { continue }
+        let agreed = partner?.link.agreed[row.key]
         // What nobody entered, either side may fill by itself.
         state.entered[name, default: [:]][row.path(on: side).description] =
-          value.isNothing && before == nil ? nil : Entry(raw: raw, at: time, isSilent: isSilent)
+          value.isNothing && before == nil
+          ? nil
+          : Entry(
+            raw: raw, at: time, isSilent: isSilent,
+            isReturn: before != nil && agreed.map { row.same($0[side], raw, on: side) } ?? false)
         if !value.isNothing { state.known[row.key, default: []].append((side, raw)) }
         // Both sides were in sync, and nothing was on its way: from now on only this edit counts.
-        guard let before, let partner, let other, !isUnderWay, let agreed = partner.link.agreed[row.key],
-          !agreed.isBaseOnly, row.same(agreed[side], row.raw(on: side, in: before), on: side),
-          row.same(agreed[side.other], row.raw(on: side.other, in: partner.record), on: side.other)
+        guard let before, let partner, let other, !isUnderWay, let agreed, !agreed.isBaseOnly,
+          row.same(agreed[side], row.raw(on: side, in: before), on: side),
+          row.same(agreed[side.other], row.raw(on: side.other, in: partner.record), on: side.other),
+          state.entered[other]?[row.path(on: side.other).description]?.isReturn != true
         else { continue }
         state.entered[other]?[row.path(on: side.other).description] = nil
       }
