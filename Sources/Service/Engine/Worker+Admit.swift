@@ -61,9 +61,11 @@ extension Worker {
       throw .store(error)
     }
     guard let first = blocking.first(where: { $0.source != work.key }) else { return }
-    throw .later(
-      now.adding(min(context.settings.confirm, .seconds(1))),
-      reason: "waits for the create that is under way for \(first.source)")
+    let reason = "waits for the create that is under way for \(first.source)"
+    if let closed = context.gate(first.side).closedReason { throw .blocked(first.side, reason: "\(reason): \(closed)") }
+    // One that has been under way for long is looked for less often.
+    let pause = min(Self.longestForCreate, now.since(first.sentAt) / 10)
+    throw .later(now.adding(max(pause, min(context.settings.confirm, .seconds(1)))), reason: reason)
   }
 
   // MARK: Matching

@@ -191,7 +191,7 @@ struct Worker: Sendable {
     return isAwaited ? min(pause, Self.longestForCreate) : pause
   }
 
-  private static let longestForCreate: Duration = .seconds(10)
+  static let longestForCreate: Duration = .seconds(10)
 
   private static let mostServerErrors = 5
 

@@ -3,6 +3,7 @@ import HTTPClient
 import JSON
 import Mapping
 import Sandbox
+import Store
 import Sync
 import Synchronization
 import Testing
@@ -88,6 +89,35 @@ struct CreateClaimTests {
       try await bench.pass(.seconds(90))
       #expect(names() == ["After", "Before", "One"])
       #expect(bench.pms.customers.count == 3)
+    }
+  }
+
+  @Test("while the side is down that a create is under way on, what waits for it waits for the side")
+  func outage() async throws {
+    try await EngineBench.run { bench in
+      let pairs = [
+        try await bench.linked(["name": "Old", "number": "C-1", "type": "company"]),
+        try await bench.linked(["name": "Older", "number": "C-2", "type": "company"]),
+      ]
+      Self.loseCreate(bench)
+      try bench.edit(.invoiced, "POST", "/customers", ["name": "One", "number": "A-1", "type": "company"])
+      try await bench.pass(.seconds(1))
+      let made = try bench.edit(
+        .pms, "POST", "/customers", ["name": "Two", "customer_number": "B-1", "kind": "company"])
+      try await bench.pass(.seconds(1))
+      var query = ListQuery(limit: 1)
+      query.side = .pms
+      query.record = made["id"]?.identifier
+      #expect(try await bench.store.events(query).items.first?.reason?.hasPrefix("waits for the create") == true)
+      bench.pms.setOutage(.unavailable)
+      for pair in pairs { try bench.change(.invoiced, pair.invoiced, ["city": "Oslo"]) }
+      try await bench.pass(.seconds(300))
+      #expect(bench.context.gate(.pms).isBreakerOpen)
+      #expect(try await bench.store.events(query).items.first?.reason?.contains("the PMS is down") == true)
+      bench.pms.setOutage(nil)
+      try await bench.pass(.seconds(120))
+      #expect(try await bench.links().count == 4)
+      #expect(bench.pms.customers.count == 4 && bench.invoiced.customers.count == 4)
     }
   }
 
