@@ -71,6 +71,8 @@ public struct Push: Sendable, Hashable {
   public var sentAt: Timestamp
   /// The target's version as it was read before; nil where it has none.
   public var read: Version?
+  /// Invoiced's metadata as it was read before, where some of it is written: it is replaced whole.
+  public var metadata: JSONValue?
   /// The stored event that caused it, where one did.
   public var event: Int64?
 

@@ -37,6 +37,8 @@ struct RowPlanner {
       return
     }
     for side in Side.allCases where isLateWrite(on: side) {
+      // What arrived is what is due, in the side's own form (rule 9).
+      if try isSentAnew(to: side) { return agree(into: &plan) }
       let why = "\(side.title) shows an update of ours that went unanswered and arrived late"
       try push(from: side.other, rule: 12, why, into: &plan)
       return
@@ -205,6 +207,14 @@ struct RowPlanner {
     return writes.contains { write in
       (row.same(value(side), write.sent, on: side) || row.isNear(sent: write.sent, answered: value(side), on: side))
         && write.sentAt <= edit.adding(Planner.tie) && edit <= write.until
+    }
+  }
+
+  /// Whether the update that arrived late would be sent once more as it was.
+  private func isSentAnew(to side: Side) throws(Misfit) -> Bool {
+    let due = try row.translated(from: side.other, raw: value(side.other))
+    return input.link.lateWrites(of: row.key, on: side).contains { write in
+      row.same(due, write.sent, on: side) && row.isNear(sent: write.sent, answered: value(side), on: side)
     }
   }
 

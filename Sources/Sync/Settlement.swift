@@ -94,6 +94,7 @@ extension Planner {
           settleUnmapped(property, answered: seen[property.path], on: push.side, into: &looked)
         }
         result.notTaken += looked.refused
+        result.ownEdits += looked.ownEdits
         continue
       }
       let present = row.raw(on: push.side, in: seen)

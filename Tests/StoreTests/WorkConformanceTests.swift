@@ -63,6 +63,7 @@ struct WorkConformanceTests {
     push.event = 4
     push.state = .doubted
     push.read = Version(nanoseconds: 9)
+    push.metadata = ["segment": "A"]
     var hold = newHold(.conflict, .conflict, pms("p1"))
     hold.row = "name"
     hold.property = "guest.name"

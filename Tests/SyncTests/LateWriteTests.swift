@@ -27,6 +27,12 @@ struct LateWriteTests {
     Case(
       "it arrives while the source was edited again: no conflict", scene(invoiced: "2", pms: "4", edited: 130),
       "invoiced limit = \"4\" by 12"),
+    Case(
+      "it arrives in the side's own form, and is due still: agreed",
+      scene(invoiced: "2", pms: " 2 ", edited: 130).with {
+        $0.link.late[0].sent = " 2 "
+      },
+      "agree limit=limit: \"2\" = \" 2 \""),
     Case("another value is the target's edit", scene(invoiced: "5", pms: "3", edited: 130), "pms limit = \"5\" by 8"),
     Case(
       "the same value long after is the target's edit", scene(invoiced: "2", pms: "3", edited: 163),

@@ -214,21 +214,22 @@ extension Worker {
         link.agree(settled.agreed)
         work.set(link)
       }
-      let taken = push.properties.filter { $0.row.map { settled.agreed[$0] != nil } ?? false }
+      let lost = settled.notTaken + settled.ownEdits
+      let taken = push.properties.filter { !lost.contains($0) }
       remember(push, taken, before: nil, seen: seen, flow: flow, &work)
       if push.state == .doubted {
         for property in settled.notTaken { refuse(property, of: push, &work) }
       } else {
-        expect(settled.notTaken + settled.ownEdits, of: push, &work)
+        expect(lost, of: push, &work)
       }
       work.changes.settledPushes.append(push.id)
       work.pushes.removeAll { $0.id == push.id }
     }
   }
 
-  /// What wasn't taken may still arrive; where it would be on a stale read then, the side refuses it (rule 12).
+  /// What wasn't taken may still arrive (rule 12).
   private func expect(_ properties: [Push.Property], of push: Push, _ work: inout Work) {
-    guard var link = work.link, !context.connector(push.side).abilities.hasETags else { return }
+    guard var link = work.link else { return }
     let until = push.sentAt.adding(context.settings.confirm)
     link.expect(
       properties.compactMap { property in

@@ -57,7 +57,7 @@ extension Worker {
           stands: row.raw(on: side, in: seen.record), read: read, left: left, readAt: push.sentAt, isGuarded: isGuarded)
       )
     }
-    if let whole = wholeMetadata(push, before) {
+    if let whole = push.wholeMetadata(with: properties, readAs: before?.record) {
       let path = JSONPath([.key("metadata")])
       writes.append(
         OwnWrite(
@@ -74,18 +74,33 @@ extension Worker {
     work.set(link)
   }
 
-  /// Invoiced replaces metadata whole: what was read, and what that became.
-  private func wholeMetadata(_ push: Push, _ before: Observation?) -> (former: JSONValue, sent: JSONValue)? {
-    let metadata = JSONPath.Component.key("metadata")
-    let sent = push.properties.filter { $0.path.components.first == metadata && $0.path.components.count == 2 }
-    guard push.side == .invoiced, let before, !sent.isEmpty else { return nil }
-    let former = before.record["metadata"] ?? [:]
-    var laid = JSONValue.object(JSONObject([(key: "metadata", value: former)]))
-    for property in sent { laid.set(property.sent, at: property.path) }
-    return (former, laid["metadata"] ?? [:])
-  }
-
   var loopGuard: LoopGuard {
     LoopGuard(pushes: context.settings.loopPushes, window: context.settings.loopWindow, now: now)
   }
+}
+
+extension Push {
+  /// Invoiced replaces metadata whole, whatever keys are written.
+  var replacesMetadata: Bool { replacesMetadata(with: properties) }
+
+  private func replacesMetadata(with properties: [Property]) -> Bool {
+    side == .invoiced && properties.contains(where: \.isMetadataKey)
+  }
+
+  /// The whole metadata before and after some properties of it were written; nil where none of them is metadata's.
+  /// - Parameter fresh: The record right before the write, where that is known; else what the push was planned on.
+  fileprivate func wholeMetadata(
+    with properties: [Property], readAs fresh: JSONValue?
+  ) -> (former: JSONValue, sent: JSONValue)? {
+    guard replacesMetadata(with: properties), let former = fresh.map({ $0["metadata"] ?? [:] }) ?? metadata else {
+      return nil
+    }
+    var laid = JSONValue.object(JSONObject([(key: "metadata", value: former)]))
+    for property in self.properties where property.isMetadataKey { laid.set(property.sent, at: property.path) }
+    return (former, laid["metadata"] ?? [:])
+  }
+}
+
+extension Push.Property {
+  fileprivate var isMetadataKey: Bool { path.components.count == 2 && path.components.first == .key("metadata") }
 }

@@ -29,6 +29,7 @@ extension Worker {
       },
       idempotencyKey: context.random.idempotencyKey(), sentAt: now, event: work.cause)
     push.read = base.version
+    if push.replacesMetadata { push.metadata = base.record["metadata"] ?? [:] }
     work.pushBasis = basis
     work.changes.pushes.append(push)
     push.id = try await commit(&work).pushes.first ?? 0

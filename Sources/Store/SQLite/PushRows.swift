@@ -6,7 +6,7 @@ import Sync
 extension Push {
   static let columns = """
     id, action, flow, side, source, target, link, state, sent_at, event, idempotency_key, properties, claims,
-    read_version
+    read_version, metadata
     """
 
   init(_ row: Row) throws {
@@ -32,6 +32,7 @@ extension Push {
     self.id = id
     state = try row.choice(7, place)
     read = row.int(13).map { Version(nanoseconds: $0) }
+    metadata = try row.json(14)
   }
 
   /// Stores a new push with what it claims, or what a stored one has become; returns its number.
@@ -39,7 +40,7 @@ extension Push {
     var values: [SQLValue] = [
       .text(action.rawValue), .text(flow), .side(source.side), .id(source.id), .id(target), .int(link),
       .text(state.rawValue), .time(sentAt), .int(event), .exact(idempotencyKey), .json(propertiesJSON),
-      .json(claimsJSON), .int(read?.nanoseconds),
+      .json(claimsJSON), .int(read?.nanoseconds), .json(metadata),
     ]
     var number = id
     if id == 0 {
@@ -50,7 +51,7 @@ extension Push {
       try db.run(
         """
         UPDATE push SET action = ?, flow = ?, side = ?, source = ?, target = ?, link = ?, state = ?, sent_at = ?,
-          event = ?, idempotency_key = ?, properties = ?, claims = ?, read_version = ? WHERE id = ?
+          event = ?, idempotency_key = ?, properties = ?, claims = ?, read_version = ?, metadata = ? WHERE id = ?
         """, values)
       // One that was settled meanwhile stays settled.
       guard db.changesCount > 0, action == .create else { return number }
@@ -66,7 +67,7 @@ extension Push {
   }
 
   private static let insertion =
-    "INSERT INTO push(\(columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO push(\(columns)) VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
   private var propertiesJSON: JSONValue {
     .array(

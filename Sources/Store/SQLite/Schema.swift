@@ -88,7 +88,8 @@ enum Schema {
     CREATE TABLE push(
       id INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, flow TEXT NOT NULL, side INTEGER NOT NULL,
       source BLOB NOT NULL, target BLOB, link INTEGER, state TEXT NOT NULL, sent_at INTEGER NOT NULL, event INTEGER,
-      idempotency_key BLOB NOT NULL, properties BLOB NOT NULL, claims BLOB NOT NULL, read_version INTEGER) STRICT;
+      idempotency_key BLOB NOT NULL, properties BLOB NOT NULL, claims BLOB NOT NULL, read_version INTEGER,
+      metadata BLOB) STRICT;
     CREATE INDEX push_source ON push(side, source);
     CREATE INDEX push_target ON push(side, target);
     CREATE UNIQUE INDEX push_create ON push(side, source) WHERE action = 'create';
