@@ -350,10 +350,12 @@ final class Judge: Sendable {
   private func countDelete(_ what: String, _ name: String, of flow: Flow, at time: Int64) {
     guard keepsFlows else { return }
     let limits = DeletionLimits()
+    // A delete counts from when it was let through, which is a little before it is carried out.
+    let window = limits.window - .seconds(60)
     let count = state.withLock { state in
       if state.approved.contains(name) { return 0 }
       if state.deletes[flow.name]?[name] == nil { state.deletes[flow.name, default: [:]][name] = time }
-      return state.deletes[flow.name]?.values.count { time - $0 < limits.window.components.seconds * 1000 } ?? 0
+      return state.deletes[flow.name]?.values.count { time - $0 < window.components.seconds * 1000 } ?? 0
     }
     if count > limits.allowed(links: 0) { fail(.tooManyDeletes, "\(what): number \(count) of flow \(flow.name)") }
   }
