@@ -85,7 +85,9 @@ public final class InvoicedConnector: Connector {
       switch try await fetch(base.key.id) {
       case .gone(let status): throw .refused(side, status: status, message: "", property: nil, retryAfter: nil)
       case .found(let fresh):
-        guard fresh.agrees(with: base, at: changes.map(\.path)) else { throw .overtaken(side) }
+        guard fresh.carries(base, replacing: JSONPath([.key("metadata")]), changing: changes.map(\.path)) else {
+          throw .overtaken(side)
+        }
         before = fresh
       }
     }

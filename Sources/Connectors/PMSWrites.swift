@@ -30,7 +30,11 @@ extension PMSConnector {
       switch try await fetch(base.key.id) {
       case .gone(let status): throw .refused(side, status: status, message: "", property: nil, retryAfter: nil)
       case .found(let fresh):
-        guard fresh.agrees(with: base, at: changes.map(\.path)) else { throw .overtaken(side) }
+        let paths = changes.map(\.path)
+        let isBasis =
+          replaces
+          ? fresh.carries(base, replacing: JSONPath([]), changing: paths) : fresh.agrees(with: base, at: paths)
+        guard isBasis else { throw .overtaken(side) }
         before = fresh
       }
     }

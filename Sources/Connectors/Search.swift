@@ -41,6 +41,17 @@ enum Search {
 }
 
 extension Observation {
+  /// Whether a write that replaces everything at `whole`, and changes what is at `paths`, can be laid into this read, made
+  /// right before it; `base` is what the change was planned on. Laid into a read that lags behind it would take back
+  /// what was written since.
+  func carries(_ base: Observation, replacing whole: JSONPath, changing paths: [JSONPath]) -> Bool {
+    guard agrees(with: base, at: paths) else { return false }
+    guard let version, let known = base.version, version <= known else { return true }
+    // Within one tick of the side's clock versions don't tell which is the newer.
+    let names = [record[whole], base.record[whole]].flatMap { $0?.object?.members.map(\.key) ?? [] }
+    return version == known && agrees(with: base, at: names.map { JSONPath(whole.components + [.key($0)]) })
+  }
+
   /// Whether what stands at these paths is the same in both: an edit of theirs in between would be lost.
   func agrees(with other: Observation, at paths: [JSONPath]) -> Bool {
     paths.allSatisfy { path in

@@ -237,6 +237,25 @@ struct InvoicedConnectorTests {
     #expect(transport.asked.count == 1)
   }
 
+  @Test(
+    "lays metadata into no read that lags behind, nor into one of the same second that shows something else",
+    arguments: [
+      (5, #"{"pms_id":"C-1"}"#, false), (6, "{}", false), (6, #"{"pms_id":"C-1","segment":"b","x":"1"}"#, false),
+      (6, #"{"pms_id":"C-1","segment":"b"}"#, true), (7, #"{"pms_id":"C-1"}"#, true),
+    ])
+  func lags(version: Int64, metadata: String, isWritten: Bool) async {
+    let transport = ScriptedTransport(
+      .json(#"{"id":7,"updated_at":\#(version),"metadata":\#(metadata)}"#), .json(#"{"id":7,"name":"A"}"#))
+    var base = observed(.invoiced, "7", ["id": 7, "metadata": ["pms_id": "C-1", "segment": "b"]])
+    base.version = Version(seconds: 6)
+    let error = await failure { () throws(ConnectorError) in
+      try await InvoicedConnector.make(transport)
+        .update([set("metadata.tier", "gold")], of: base, idempotencyKey: "key-123456")
+    }
+    #expect(error?.status == (isWritten ? nil : 412))
+    #expect(transport.asked.count == (isWritten ? 2 : 1))
+  }
+
   @Test("takes an empty list for an empty map, and numbers for their text")
   func oldMetadata() async throws {
     let transport = ScriptedTransport(
