@@ -1,4 +1,5 @@
 import JSON
+import Mapping
 import Store
 import Sync
 
@@ -9,6 +10,7 @@ extension Day {
     case .approveDeletes: await decide("approve", isLet: true)
     case .rejectDeletes: await decide("reject", isLet: false)
     case .retryParked: await retryParked()
+    case .take(let side): await take(side)
     }
   }
 
@@ -27,6 +29,16 @@ extension Day {
     note("tries \(parked.count) parked entries again")
     judge.retries(parked.count)
     for entry in parked { await ask("parked/\(entry.id)/retry", [:]) }
+  }
+
+  private func take(_ side: Side) async {
+    let conflicts = await listed(.conflict)
+    guard !conflicts.isEmpty, isRunning else { return }
+    note("takes \(side.title) in \(conflicts.count) conflicts")
+    judge.takes(side, in: conflicts)
+    for conflict in conflicts {
+      await ask("conflicts/\(conflict.id)/resolve", ["take": .string(side.rawValue)])
+    }
   }
 
   private func listed(_ kind: Hold.Kind) async -> [Hold] {

@@ -90,6 +90,8 @@ final class Judge: Sendable {
     var deletes: [String: [String: Int64]] = [:]
     var approved: Set<String> = []
     var retries = 0
+    /// Records whose deleted partners the operator had created anew.
+    var restored: Set<String> = []
     var disturbances = 0
     var created: [Side: [Creation]] = [:]
     var writes = 0
@@ -304,6 +306,9 @@ final class Judge: Sendable {
     _ body: JSONValue, _ request: HTTPRequest, _ side: Side, _ before: JSONValue?, _ mapping: Mapping
   ) {
     let archive = mapping.flows.flatMap { $0.archive(on: side) + $0.constants(on: side) }
+    let source = mapping.flow(owning: body, on: side)?.reference(in: body, on: side)
+    let isRestored =
+      source.map { id in state.withLock { $0.restored.contains("\(side.other.rawValue):\(id)") } } ?? false
     // What a row of one of the day's mappings makes of a value that was entered, by any of them.
     for rows in rowsByKey {
       guard let path = rows.first?.path(on: side), let sent = body[path], sent != before?[path],
@@ -314,9 +319,10 @@ final class Judge: Sendable {
         guard let value = try? row.canonical(on: side, raw: sent) else { return false }
         if value.isNothing { return true }
         // After a change of the row, `on_link` decides, also between a value and what a side had made of it; and where
-        // nothing is, as on the survivor of a merge, a value comes in the form that the other side has by now.
+        // nothing is, as on the survivor of a merge or a record made anew, a value comes in the form that the other side
+        // has by now.
         let present = before.flatMap { row.raw(on: side, in: $0) }
-        let isOwnForm = !isSteady(row) || before != nil && row.same(present, nil, on: side)
+        let isOwnForm = !isSteady(row) || before != nil && row.same(present, nil, on: side) || isRestored
         return state.withLock { $0.knows(value, of: row, orNear: isOwnForm) }
       }
       if !isKnown {

@@ -66,11 +66,13 @@ struct Edit: Sendable {
 
 /// Something that the operator decides about what waits for a person by then.
 struct Decision: Sendable {
-  enum Kind: Sendable, Hashable, CaseIterable {
+  enum Kind: Sendable, Hashable {
     /// Lets the deletes go that the guard holds, or keeps what is left.
     case approveDeletes, rejectDeletes
     /// Tries again what is parked.
     case retryParked
+    /// Takes one side in all that conflicts.
+    case take(Side)
   }
 
   let number: Int

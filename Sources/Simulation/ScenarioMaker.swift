@@ -36,6 +36,7 @@ struct ScenarioMaker {
     storeFaults(&scenario, root.stream(10), rate: mood.pick([0, 0, 0, 0.02, 0.1]))
     if choices.policies { mappingChanges(&scenario, root.stream(11)) }
     decisions(&scenario, root.stream(12), span: span)
+    resolutions(&scenario, root.stream(13), span: span)
     return scenario
   }
 
@@ -210,9 +211,26 @@ struct ScenarioMaker {
     let deletes = scenario.edits.count { if case .delete = $0.action { true } else { false } }
     guard draw.chance(deletes > 3 ? 0.8 : 0.3) else { return }
     for number in 0..<Int(draw.number(in: 1...4)) {
-      let at = draw.chance(0.4) ? draw.number(in: 0...max(1, span)) : span + draw.number(in: 1000...10 * Self.minute)
-      scenario.decisions.append(Decision(number: number, at: at, kind: draw.pick(Decision.Kind.allCases)))
+      let at = Self.moment(&draw, span: span)
+      let kind = draw.pick([Decision.Kind.approveDeletes, .rejectDeletes, .retryParked])
+      scenario.decisions.append(Decision(number: number, at: at, kind: kind))
     }
+  }
+
+  /// Where edits that meet wait for a person, the operator mostly decides; deletes against edits may wait anyway.
+  private func resolutions(_ scenario: inout Scenario, _ draw: SeededGenerator, span: Int64) {
+    var draw = draw
+    guard draw.chance(scenario.mapping.flows.contains { $0.conflict == .manual } ? 0.8 : 0.2) else { return }
+    for _ in 0..<Int(draw.number(in: 1...3)) {
+      let at = Self.moment(&draw, span: span)
+      let kind = Decision.Kind.take(draw.pick(Side.allCases))
+      scenario.decisions.append(Decision(number: scenario.decisions.count, at: at, kind: kind))
+    }
+  }
+
+  /// While edits go on, or in the ten minutes after.
+  private static func moment(_ draw: inout SeededGenerator, span: Int64) -> Int64 {
+    draw.chance(0.4) ? draw.number(in: 0...max(1, span)) : span + draw.number(in: 1000...10 * minute)
   }
 
   // MARK: What goes wrong
