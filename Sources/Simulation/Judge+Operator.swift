@@ -16,6 +16,10 @@ extension Judge {
   func takes(_ side: Side, in conflicts: [Hold]) {
     state.withLock { state in
       state.retries += conflicts.count
+      for hold in conflicts {
+        guard let invoiced = hold.invoicedID, let row = hold.row else { continue }
+        state.decided.insert("\(invoiced) \(row)")
+      }
       let deletes = conflicts.filter { $0.cause == .deletedAgainstEdit }
       state.approve(deletes.filter { $0.record?.side == side })
       for hold in deletes where hold.record?.side == side.other {
@@ -23,6 +27,11 @@ extension Judge {
         state.restored.insert("\(side.rawValue):\(id)")
       }
     }
+  }
+
+  /// Whether the copy of a one-way row may stay as it was edited, since the operator took it.
+  func mayKeepCopy(_ row: PropertyPair, of link: Link) -> Bool {
+    row.direction != .both && state.withLock { $0.decided.contains("\(link.invoiced) \(row.key)") }
   }
 
   /// So many parked entries are tried again.

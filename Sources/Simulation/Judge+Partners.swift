@@ -58,10 +58,12 @@ extension Judge {
     }
   }
 
-  /// Whether a pair that a merge made shows a value that was entered elsewhere: of the partner that the record which
-  /// stayed had before (rule 15).
+  /// Whether a pair shows a value that was entered elsewhere: of the partner that one of its records had before, until a
+  /// merge (rule 15), or a delete that the operator turned down (rule 14).
   func isCarriedOver(_ row: PropertyPair, _ records: [Side: JSONValue], _ state: State) -> Bool {
-    guard let kept = records[.invoiced], state.mergedInto.values.contains(Self.name(kept, .invoiced)),
+    let isRestored = records.contains { side, record in state.restored.contains(Self.name(record, side)) }
+    guard let kept = records[.invoiced],
+      isRestored || state.mergedInto.values.contains(Self.name(kept, .invoiced)),
       let value = try? row.canonical(on: .invoiced, raw: row.raw(on: .invoiced, in: kept))
     else { return false }
     return state.knows(value, of: row, orNear: true)

@@ -92,6 +92,8 @@ final class Judge: Sendable {
     var retries = 0
     /// Records whose deleted partners the operator had created anew.
     var restored: Set<String> = []
+    /// Conflicts of these rows of pairs were decided by the operator.
+    var decided: Set<String> = []
     var disturbances = 0
     var created: [Side: [Creation]] = [:]
     var writes = 0

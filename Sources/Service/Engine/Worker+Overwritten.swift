@@ -45,7 +45,7 @@ extension Worker {
   ) {
     guard var link = work.link, push.action != .create else { return }
     let side = push.side
-    let isGuarded = context.connector(side).abilities.hasETags && before?.etag != nil
+    let isGuarded = context.connector(side).abilities.hasETags && (before ?? seen).etag != nil
     let read = before.map(\.version) ?? push.read
     let left = seen.version
     var writes: [OwnWrite] = []

@@ -109,6 +109,33 @@ struct OverwrittenTests {
     }
   }
 
+  @Test("a write that checked the version fell on no edit, though it went unanswered")
+  func unansweredButGuarded() async throws {
+    try await EngineBench.run { bench in
+      let (id, partner) = try await bench.linked()
+      let once = Times(1)
+      bench.transport.add { side, request async throws(HTTPClientError) in
+        guard side == .pms, request.method == "PATCH", once.take() else { return nil }
+        _ = try bench.transport.carryOut(request, side)
+        throw .unanswered(host: "pms.test", cause: "it timed out")
+      }
+      try bench.change(.invoiced, id, ["city": "Oslo"])
+      _ = try await bench.deliver()
+      while bench.writes(.pms) < 2 { await Task.yield() }
+      bench.clock.advance(to: bench.clock.now.adding(.milliseconds(10)))
+      try bench.change(.pms, partner, ["address": ["city": "Bergen"]])
+      bench.clock.advance(to: bench.clock.now.adding(.milliseconds(10)))
+      try bench.change(.pms, partner, ["address": ["city": "Oslo"]])
+      let late = bench.withhold()
+      #expect(late.count == 3)
+      try await bench.pass(.seconds(120))
+      for request in late { await bench.receive(request, from: .pms) }
+      try await bench.pass(.seconds(120))
+      #expect(try bench.record(.pms, partner)["address"]?["city"] == "Oslo")
+      #expect(try bench.record(.invoiced, id)["city"] == "Oslo")
+    }
+  }
+
   @Test("it is remembered over a restart")
   func restart() async throws {
     try await EngineBench.run { bench in
