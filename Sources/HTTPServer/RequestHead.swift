@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a request's head says: enough to know where the request ends and whether evhttp will read it right.
 struct RequestHead {
   enum Body: Equatable { case none, length(Int), chunked }
@@ -90,8 +92,10 @@ struct RequestHeadReader {
   }
 
   private static func newline(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
-    guard start < bytes.count else { return nil }
-    return bytes[start...].firstIndex(of: UInt8(ascii: "\n"))
+    guard start < bytes.count, let base = bytes.baseAddress,
+      let found = memchr(base + start, Int32(UInt8(ascii: "\n")), bytes.count - start)
+    else { return nil }
+    return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 
   // MARK: The request line
