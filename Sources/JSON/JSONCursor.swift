@@ -26,16 +26,33 @@ struct JSONCursor {
     return bytes[position]
   }
 
+  @inline(__always)
   mutating func literal(_ text: StaticString) throws(JSONError) {
+    let count = text.utf8CodeUnitCount
+    // `true`, `null` and the end of `false` are one word each.
+    if position + count <= bytes.count, let base = bytes.baseAddress {
+      let word = UnsafeRawPointer(base).loadUnaligned(fromByteOffset: position + count - 4, as: UInt32.self)
+      let expected = UnsafeRawPointer(text.utf8Start).loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      if word == expected {
+        position += count
+        return
+      }
+    }
+    throw differing(text)
+  }
+
+  /// The failure at the first byte that isn't the literal's.
+  private mutating func differing(_ text: StaticString) -> JSONError {
     let end = position + text.utf8CodeUnitCount
     var expected = text.utf8Start
-    while position < end {
-      guard position < bytes.count, bytes[position] == expected.pointee else { throw unexpected() }
+    while position < end, position < bytes.count, bytes[position] == expected.pointee {
       position += 1
       expected += 1
     }
+    return unexpected()
   }
 
+  @inline(__always)
   mutating func colon() throws(JSONError) {
     skipSpace()
     guard try peek() == UInt8(ascii: ":") else { throw fail(.unexpectedByte) }

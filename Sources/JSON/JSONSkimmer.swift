@@ -208,6 +208,7 @@ private struct JSONSkim {
   }
 
   /// Steps over a scalar or an empty container (nil), or into a container: then the node of its first value.
+  @inline(__always)
   private mutating func value(at node: Int) throws(JSONError) -> Int? {
     cursor.skipSpace()
     if node != Self.nowhere { forget(node) }
@@ -237,6 +238,7 @@ private struct JSONSkim {
     return nil
   }
 
+  @inline(__always)
   private mutating func push(_ frame: Frame) throws(JSONError) {
     guard depth < frames.count else { throw cursor.fail(.tooDeep) }
     frames[depth] = frame
@@ -246,6 +248,7 @@ private struct JSONSkim {
   }
 
   /// After a value: closes what ends here, and steps to the next value; nil at the end of the outermost.
+  @inline(__always)
   private mutating func following() throws(JSONError) -> Int? {
     while true {
       cursor.skipSpace()
@@ -272,6 +275,7 @@ private struct JSONSkim {
   }
 
   /// Steps over a key and its colon; the node of the member's value.
+  @inline(__always)
   private mutating func key(in node: Int) throws(JSONError) -> Int {
     guard try cursor.peek() == UInt8(ascii: "\"") else { throw cursor.fail(.unexpectedByte) }
     let start = cursor.position + 1
@@ -309,6 +313,7 @@ private struct JSONSkim {
     return true
   }
 
+  @inline(__always)
   private func element(_ number: Int, in node: Int) -> Int {
     guard node != Self.nowhere else { return Self.nowhere }
     for index in plan.nodes[node].children {
