@@ -13,19 +13,24 @@ public enum Hex {
 
   /// Digits in either case; nil for an odd number of them or for anything else.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    var text = String(text)
+    var text = Substring(text)
     return text.withUTF8(decode)
   }
 
   private static func decode(_ digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 2)
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = value(of: digits[index]), let low = value(of: digits[index + 1]) else { return nil }
-      bytes.append(high << 4 | low)
+    var isHex = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: digits.count / 2) { bytes, count in
+      while isHex, 2 * count < digits.count {
+        guard let high = value(of: digits[2 * count]), let low = value(of: digits[2 * count + 1]) else {
+          isHex = false
+          return
+        }
+        bytes[count] = high << 4 | low
+        count += 1
+      }
     }
-    return bytes
+    return isHex ? bytes : nil
   }
 
   private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }

@@ -102,10 +102,10 @@ public final class SignatureVerifier: Sendable {
 
   /// The one value of a header, without blanks around it.
   private static func value(of name: String, _ headers: (String) -> [String]) throws(Refusal) -> String {
-    let values = headers(name).map(trimmed)
-    guard let value = values.first, !value.utf8.isEmpty else { throw Refusal(.headerMissing(name)) }
+    let values = headers(name)
+    guard let value = values.first.map(trimmed), !value.utf8.isEmpty else { throw Refusal(.headerMissing(name)) }
     // As bytes: Swift takes canonically equivalent texts for equal.
-    guard values.dropFirst().allSatisfy({ $0.utf8.elementsEqual(value.utf8) }) else {
+    guard values.dropFirst().allSatisfy({ trimmed($0).utf8.elementsEqual(value.utf8) }) else {
       throw Refusal(.headerContradicts(name))
     }
     return value

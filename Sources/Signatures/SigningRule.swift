@@ -84,11 +84,16 @@ struct SigningRule: Sendable {
 
   /// The signatures that a header's value offers; of other versions, or unreadable, none.
   func decode(_ value: String) -> [[UInt8]] {
-    let entries = isStandardWebhooks ? value.split(separator: " ") : [Substring(value)]
-    return entries.compactMap { entry in
-      guard format.prefix.isEmpty || entry.utf8.starts(with: format.prefix.utf8) else { return nil }
-      let encoded = Substring(entry.utf8.dropFirst(format.prefix.utf8.count))
-      return format.encoding == .hex ? Hex.decode(encoded) : Base64.decode(encoded)
+    guard isStandardWebhooks else { return signature(value[...]).map { [$0] } ?? [] }
+    return value.split(separator: " ").compactMap(signature)
+  }
+
+  private func signature(_ entry: Substring) -> [UInt8]? {
+    var encoded = entry
+    if !format.prefix.isEmpty {
+      guard entry.utf8.starts(with: format.prefix.utf8) else { return nil }
+      encoded = Substring(entry.utf8.dropFirst(format.prefix.utf8.count))
     }
+    return format.encoding == .hex ? Hex.decode(encoded) : Base64.decode(encoded)
   }
 }

@@ -5,7 +5,7 @@ import Signatures
 import Sync
 
 /// How one side's events are told apart: whose signature they carry, and where their id, type and record id stand.
-public struct EventEndpoint: Sendable {
+public final class EventEndpoint: Sendable {
   public let side: Side
   public let path: String
   let verifier: SignatureVerifier

@@ -125,6 +125,7 @@ public final class Intake: Sendable {
   /// `application/json`, whatever its parameters and case (RFC 9110 section 8.3).
   static func isJSON(_ contentType: String?) -> Bool {
     guard let contentType else { return false }
+    if contentType.isSameASCII("application/json") { return true }
     let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) ?? contentType.endIndex
     var type = contentType[..<end]
     while let last = type.utf8.last, last == 0x20 || last == 0x09 { type = Substring(type.utf8.dropLast()) }
@@ -133,12 +134,14 @@ public final class Intake: Sendable {
 }
 
 extension HTTPResponse {
+  private static let jsonHeaders: HTTPHeaders = ["Content-Type": "application/json"]
+
   static func json(_ text: String, status: Int = 200) -> HTTPResponse {
-    HTTPResponse(status: status, headers: ["Content-Type": "application/json"], body: Array(text.utf8))
+    HTTPResponse(status: status, headers: jsonHeaders, body: Array(text.utf8))
   }
 
   static func json(_ value: JSONValue, status: Int = 200) -> HTTPResponse {
-    HTTPResponse(status: status, headers: ["Content-Type": "application/json"], body: value.serialized)
+    HTTPResponse(status: status, headers: jsonHeaders, body: value.serialized)
   }
 
   static func outcome(_ status: String, event: String) -> HTTPResponse {
@@ -149,6 +152,6 @@ extension HTTPResponse {
     body.append(contentsOf: #"","event":"#.utf8)
     body.append(contentsOf: JSONValue.string(event).serialized)
     body.append(UInt8(ascii: "}"))
-    return HTTPResponse(status: 200, headers: ["Content-Type": "application/json"], body: body)
+    return HTTPResponse(status: 200, headers: jsonHeaders, body: body)
   }
 }

@@ -23,9 +23,8 @@ public final class PublicListener: Sendable {
   func replace(_ endpoints: [EventEndpoint]) { self.endpoints.withLock { $0 = endpoints } }
 
   private func endpoint(_ path: Substring) -> EventEndpoint? {
-    endpoints.withLock { endpoints in
-      endpoints.first { $0.path.utf8.count == path.utf8.count && $0.path.utf8.elementsEqual(path.utf8) }
-    }
+    // A target is ASCII, of which no other text is a canonical equivalent.
+    endpoints.withLock { endpoints in endpoints.first { $0.path == path } }
   }
 
   /// What can be said from a request's head alone: 404, 405 and 403; nil where the body is wanted.
