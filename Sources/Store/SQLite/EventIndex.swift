@@ -4,7 +4,7 @@ import Mapping
 /// Finds the stored event that a sender's event id belongs to.
 ///
 /// An index over ids in random order costs a page of the log for each event. So the newest are kept in memory, and in a
-/// table to which rows are only ever added; from there they go to the big index sorted, a few with each commit, so that
+/// table that gets one row for each commit; from there they go to the big index sorted, a few with each commit, so that
 /// neighbours share a page.
 final class EventIndex {
   /// The newest events that are kept in memory; fills a dictionary without making it grow once more.
@@ -19,7 +19,18 @@ final class EventIndex {
   private var moved = 0
   /// The newest event of the last move while its rows are being cleared away; 0 when they are.
   private var clearing: Int64 = 0
+  /// Those of the transaction under way, for the row that it gets.
+  private var added: [RecentEvents.Entry] = []
   private var undo: [Undo] = []
+  private let known = Prepared("SELECT id FROM known_event WHERE hash = ?")
+  private let stored = Prepared("SELECT 1 FROM event WHERE id = ? AND side = ? AND event_id = ?")
+
+  /// An event's id as its sender gave it, with its hash.
+  struct Key {
+    fileprivate let side: Side
+    fileprivate let eventID: String
+    fileprivate let hash: Int64
+  }
 
   private enum Undo {
     case added(Int64)
@@ -32,47 +43,46 @@ final class EventIndex {
   init(_ db: Database, hash: SipHash, capacity: Int = 49_152) throws {
     self.hash = hash
     self.capacity = capacity
-    try db.each("SELECT hash, id FROM recent_event", []) { row in
-      recent[row[0]] = row[1]
-      return true
-    }
+    try RecentEvents.each(db) { recent[$0.hash] = $0.id }
   }
 
-  func find(_ side: Side, _ eventID: String, _ db: Database) throws -> Int64? {
-    let key = hash.event(side, eventID)
-    if let id = recent[key] ?? moving[key], try isEvent(id, side, eventID, db) { return id }
-    let known = try db.all("SELECT id FROM known_event WHERE hash = ?", [.int(key)]) { $0[0] as Int64 }
-    return try known.first { try isEvent($0, side, eventID, db) }
+  func key(_ side: Side, _ eventID: String) -> Key {
+    Key(side: side, eventID: eventID, hash: hash.event(side, eventID))
+  }
+
+  func find(_ key: Key, _ db: Database) throws -> Int64? {
+    if let id = recent[key.hash] ?? moving[key.hash], try isEvent(id, key, db) { return id }
+    return try known.first(db, [.int(key.hash)]) { row in try isEvent(row[0], key, db) ? row[0] : nil }
   }
 
   /// Takes in an event that `find` didn't.
-  func add(_ side: Side, _ eventID: String, id: Int64, _ db: Database) throws {
-    let key = hash.event(side, eventID)
-    if recent[key] != nil || moving[key] != nil {
-      try db.run(Self.insertKnown, [.int(key), .int(id)])
+  func add(_ key: Key, id: Int64, _ db: Database) throws {
+    if recent[key.hash] != nil || moving[key.hash] != nil {
+      try db.run(Self.insertKnown, [.int(key.hash), .int(id)])
       return
     }
-    try db.run("INSERT INTO recent_event(id, hash) VALUES(?, ?)", [.int(id), .int(key)])
-    recent[key] = id
-    undo.append(.added(key))
+    added.append(RecentEvents.Entry(id: id, hash: key.hash))
+    recent[key.hash] = id
+    undo.append(.added(key.hash))
   }
 
-  func remove(_ side: Side, _ eventID: String, id: Int64, _ db: Database) throws {
-    let key = hash.event(side, eventID)
-    if recent[key] == id {
-      recent[key] = nil
-      undo.append(.removedRecent(key, id))
-    } else if moving[key] == id {
-      moving[key] = nil
-      undo.append(.removedMoving(key, id))
+  /// What the recent events' rows still say of it, no event answers to.
+  func remove(_ key: Key, id: Int64, _ db: Database) throws {
+    let hash = key.hash
+    if recent[hash] == id {
+      recent[hash] = nil
+      undo.append(.removedRecent(hash, id))
+    } else if moving[hash] == id {
+      moving[hash] = nil
+      undo.append(.removedMoving(hash, id))
     }
-    try db.run("DELETE FROM recent_event WHERE id = ?", [.int(id)])
-    try db.run("DELETE FROM known_event WHERE hash = ? AND id = ?", [.int(key), .int(id)])
+    try db.run("DELETE FROM known_event WHERE hash = ? AND id = ?", [.int(hash), .int(id)])
   }
 
   /// Carries on moving: `count` came with this commit. A move and its clearing together take fewer new events than they
   /// move, or each would be larger than the one before.
   func move(alongside count: Int, _ db: Database) throws {
+    try RecentEvents.insert(added, db)
     let share = 2 * count + 1
     if moved < order.count {
       undo.append(.moved(from: moved))
@@ -84,7 +94,7 @@ final class EventIndex {
       moved = end
     } else if clearing > 0 {
       try db.run(
-        "DELETE FROM recent_event WHERE id IN (SELECT id FROM recent_event WHERE id <= ? ORDER BY id LIMIT ?)",
+        "DELETE FROM recent_event WHERE first IN (SELECT first FROM recent_event WHERE first <= ? ORDER BY first LIMIT ?)",
         [.int(clearing), .int(2 * share)])
       if db.changesCount < 2 * share {
         undo.append(.cleared(clearing))
@@ -99,7 +109,9 @@ final class EventIndex {
   func rollBack(to mark: Int) {
     while undo.count > mark {
       switch undo.removeLast() {
-      case .added(let key): recent[key] = nil
+      case .added(let key):
+        recent[key] = nil
+        added.removeLast()
       case .removedRecent(let key, let id): recent[key] = id
       case .removedMoving(let key, let id): moving[key] = id
       case .moved(let from): moved = from
@@ -110,6 +122,7 @@ final class EventIndex {
 
   func committed() {
     undo.removeAll(keepingCapacity: true)
+    added.removeAll(keepingCapacity: true)
     if moved == order.count, !order.isEmpty {
       clearing = moving.values.max() ?? 0
       order = []
@@ -127,9 +140,7 @@ final class EventIndex {
   // A crash in the middle of a move leaves rows in both tables.
   private static let insertKnown = "INSERT OR IGNORE INTO known_event(hash, id) VALUES(?, ?)"
 
-  private func isEvent(_ id: Int64, _ side: Side, _ eventID: String, _ db: Database) throws -> Bool {
-    try db.first(
-      "SELECT 1 FROM event WHERE id = ? AND side = ? AND event_id = ?", [.int(id), .side(side), .exact(eventID)]
-    ) { _ in true } ?? false
+  private func isEvent(_ id: Int64, _ key: Key, _ db: Database) throws -> Bool {
+    try stored.first(db, [.int(id), .side(key.side), .exact(key.eventID)]) { _ in true } ?? false
   }
 }

@@ -47,18 +47,16 @@ extension StoredEvent {
 }
 
 extension NewEvent {
-  func insert(id: Int64, _ db: Database) throws {
-    try db.run(
-      Self.insertion,
-      [
-        .int(id), .side(side), .exact(eventID), .exact(type), .text(kind.rawValue), .text(origin.rawValue),
-        .id(record), .bytes(body), .time(receivedAt), .int(state.code), .time(state.isPending ? receivedAt : nil),
-        .text(reason), .time(state.isFinished ? receivedAt : nil),
-      ])
-  }
+  static let insertion = "INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
 
-  private static let insertion =
-    "INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
+  /// What `insertion` asks for.
+  func values(id: Int64) -> [SQLValue] {
+    [
+      .int(id), .side(side), .exact(eventID), .exact(type), .text(kind.rawValue), .text(origin.rawValue),
+      .id(record), .bytes(body), .time(receivedAt), .int(state.code), .time(state.isPending ? receivedAt : nil),
+      .text(reason), .time(state.isFinished ? receivedAt : nil),
+    ]
+  }
 }
 
 extension EventOutcome {

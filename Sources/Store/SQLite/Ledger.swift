@@ -12,6 +12,7 @@ final class Ledger {
   /// Forgotten in the transaction under way.
   private var forgetting: [Int64] = []
   private var appended = 0
+  private let insertion = Prepared(NewEvent.insertion)
 
   init(_ db: Database) throws {
     hash = try SipHash(of: db)
@@ -25,11 +26,12 @@ final class Ledger {
 
   func append(_ event: NewEvent, _ db: Database) throws -> Receipt {
     if let record = event.record, isForgotten(RecordKey(event.side, record)) { return .forgotten }
-    if let id = try index.find(event.side, event.eventID, db) { return .duplicate(id: id) }
+    let key = index.key(event.side, event.eventID)
+    if let id = try index.find(key, db) { return .duplicate(id: id) }
     let id = nextEvent
     nextEvent += 1
-    try event.insert(id: id, db)
-    try index.add(event.side, event.eventID, id: id, db)
+    try insertion.run(db, event.values(id: id))
+    try index.add(key, id: id, db)
     if event.state.isPending, let record = event.record { pending.add(id, of: RecordKey(event.side, record)) }
     appended += 1
     if event.state == .parked, event.record == nil { _ = try Hold(unreadable: event, stored: id).save(db) }
@@ -76,7 +78,7 @@ final class Ledger {
 
   /// Removes an event for good; its number is not given again.
   func remove(_ event: (id: Int64, side: Side, eventID: String), _ db: Database) throws {
-    try index.remove(event.side, event.eventID, id: event.id, db)
+    try index.remove(index.key(event.side, event.eventID), id: event.id, db)
     try pending.isFinished(event.id, db)
     try db.run("DELETE FROM event WHERE id = ?", [.int(event.id)])
   }

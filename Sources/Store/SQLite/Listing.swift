@@ -72,12 +72,15 @@ extension Database {
   private func storedEvents(_ eventID: String, on side: Side?) throws -> [Int64] {
     let hash = try SipHash(of: self)
     return try (side.map { [$0] } ?? Side.allCases).flatMap { side in
-      try all(
+      let hash = hash.event(side, eventID)
+      var recent: [Int64] = []
+      try RecentEvents.each(self) { if $0.hash == hash { recent.append($0.id) } }
+      return try all(
         """
         SELECT id FROM event WHERE side = ? AND event_id = ? AND id IN (
-          SELECT id FROM recent_event WHERE hash = ? UNION ALL SELECT id FROM known_event WHERE hash = ?)
+          SELECT value FROM json_each(?) UNION ALL SELECT id FROM known_event WHERE hash = ?)
         """,
-        [.side(side), .exact(eventID), .int(hash.event(side, eventID)), .int(hash.event(side, eventID))]
+        [.side(side), .exact(eventID), .numbers(recent), .int(hash)]
       ) { $0[0] }
     }
   }

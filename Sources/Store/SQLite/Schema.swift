@@ -52,7 +52,7 @@ enum Schema {
     CREATE INDEX event_loose ON event(side, id) WHERE record IS NULL OR kind = 'merged';
     CREATE TABLE pending_event(
       hash INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(hash, id)) STRICT, WITHOUT ROWID;
-    CREATE TABLE recent_event(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL) STRICT;
+    CREATE TABLE recent_event(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
     CREATE TABLE known_event(hash INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(hash, id)) STRICT, WITHOUT ROWID;
 
     CREATE TABLE record(

@@ -80,8 +80,13 @@ extension SipHash {
   func record(_ key: RecordKey) -> Int64 { tagged(0x80 + UInt8(key.side.code), key.id.text) }
 
   private func tagged(_ tag: UInt8, _ text: String) -> Int64 {
-    var bytes = [tag]
-    bytes.append(contentsOf: text.utf8)
-    return Int64(bitPattern: self(bytes))
+    var text = text
+    return text.withUTF8 { text in
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: text.count + 1) { bytes in
+        bytes[0] = tag
+        _ = bytes[1...].initialize(fromContentsOf: text)
+        return Int64(bitPattern: self(UnsafeBufferPointer(bytes)))
+      }
+    }
   }
 }

@@ -63,6 +63,8 @@ final class Writer: @unchecked Sendable {
   private let isInline: Bool
   private let ledger: Ledger
   private let frames: LogFrames
+  private let beginning = Prepared("BEGIN IMMEDIATE")
+  private let committing = Prepared("COMMIT")
   private let deliver: SQLiteStore.Delivery
   private let observe: @Sendable (CommitSample) -> Void
   private let logGrew: @Sendable (Int) -> Bool
@@ -241,10 +243,10 @@ final class Writer: @unchecked Sendable {
 
   private func transaction<T>(_ db: Database, _ body: () throws -> T) throws -> T {
     do {
-      try db.run("BEGIN IMMEDIATE")
+      try beginning.run(db)
       let result = try body()
       try ledger.finish(db)
-      try db.run("COMMIT")
+      try committing.run(db)
       ledger.committed()
       return result
     } catch {
