@@ -160,6 +160,7 @@ class Bench:
                 sides.drop_etags()
             service.load(self.programs, count=count, customers=count, stamp=FIRST_STAMP)
             sides.wait_for("creates", count, 300)
+            service.wait_for_walk(300)
             sides.edit_all(FIRST_STAMP + 60)
             load = service.load(self.programs, count=count, customers=count, stamp=FIRST_STAMP + 60)
             last = sides.wait_for("updates", count, 300)["last"]

@@ -210,13 +210,15 @@ class Service(Server):
         super().__init__(work)
         self.binary = binary
         self.sides_port = sides_port
+        self.admin_port = None
         shutil.copy(HERE / "mapping.yaml", self.directory)
 
     def command(self):
         sides = f"http://127.0.0.1:{self.sides_port}"
+        self.admin_port = free_port()
         (self.directory / "customer-sync.yaml").write_text(f"""\
 listen: 127.0.0.1:{self.port}
-admin: {{ listen: "127.0.0.1:{free_port()}" }}
+admin: {{ listen: "127.0.0.1:{self.admin_port}" }}
 log: {{ level: warning }}
 store: sqlite:events.db
 mapping: mapping.yaml
@@ -243,6 +245,14 @@ pms:
                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
             if run.returncode != 0:
                 raise Broken(f"customer-sync pause {side}: {run.stderr.strip()}")
+
+    def wait_for_walk(self, seconds):
+        """Until the full pass over both sides is through that follows a start."""
+        until = time.monotonic() + seconds
+        while b"\ncustomer_sync_last_reconcile_timestamp_seconds 0\n" in get(self.admin_port, "/metrics")[1]:
+            if time.monotonic() > until:
+                raise Broken(f"the first pass over both sides took more than {seconds} s: {self.log_end()}")
+            time.sleep(0.1)
 
     def memory(self):
         """Of its own and resident, in MB."""
