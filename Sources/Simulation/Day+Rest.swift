@@ -120,7 +120,9 @@ extension Day {
     where !isListed(invoicedKey, row: row.key, holds) && !isListed(pmsKey, row: row.key, holds) {
       let (left, right) = (row.raw(on: .invoiced, in: invoiced), row.raw(on: .pms, in: pms))
       guard !agrees(row, left, right, link) else {
-        if row.direction == .both, judge.isSteady(row), !judge.isEntered(row, [.invoiced: invoiced, .pms: pms]) {
+        if row.direction == .both, judge.isSteady(row), !judge.isDecided(row, of: link),
+          !judge.isEntered(row, [.invoiced: invoiced, .pms: pms])
+        {
           judge.fail(.editLost, "\(pair): '\(row.invoiced)' = \(left?.text ?? "nothing")")
         }
         if row.direction == .both, judge.isOlderEdit(row, [.invoiced: invoiced, .pms: pms]) {

@@ -29,9 +29,14 @@ extension Judge {
     }
   }
 
-  /// Whether the copy of a one-way row may stay as it was edited, since the operator took it.
+  /// Whether the operator decided a conflict of that row: an edit of before may stand.
+  func isDecided(_ row: PropertyPair, of link: Link) -> Bool {
+    state.withLock { $0.decided.contains("\(link.invoiced) \(row.key)") }
+  }
+
+  /// Whether the copy of a row that is one-way, or was, may stay as it was edited, since the operator took it.
   func mayKeepCopy(_ row: PropertyPair, of link: Link) -> Bool {
-    row.direction != .both && state.withLock { $0.decided.contains("\(link.invoiced) \(row.key)") }
+    (row.direction != .both || !isSteady(row)) && isDecided(row, of: link)
   }
 
   /// So many parked entries are tried again.

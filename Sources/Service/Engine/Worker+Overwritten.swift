@@ -57,7 +57,10 @@ extension Worker {
           stands: row.raw(on: side, in: seen.record), read: read, left: left, readAt: push.sentAt, isGuarded: isGuarded)
       )
     }
-    if let whole = push.wholeMetadata(with: properties, readAs: before?.record) {
+    // What an unanswered write was laid into is known only where it shows.
+    if let whole = push.wholeMetadata(with: properties, readAs: before?.record),
+      before != nil || seen.record["metadata"] == whole.sent
+    {
       let path = JSONPath([.key("metadata")])
       writes.append(
         OwnWrite(
