@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Mapping
 import Service
+import Synchronization
 
 /// Where results and messages go: standard output and standard error.
 enum Console {
@@ -15,11 +16,30 @@ enum Console {
   /// To standard error, as it is: for a line that is written over.
   static func progress(_ text: String) { write(text, to: STDERR_FILENO) }
 
+  /// Why standard output couldn't be written; 0 while it could. What comes after is not tried: a result has no holes.
+  private static let failure = Atomic<Int32>(0)
+
+  /// Nobody gets what is printed from now on.
+  static var isOutputLost: Bool { failure.load(ordering: .relaxed) != 0 }
+
+  /// Ends the program with exit 1 where a result could not be written, as on a full disk: who asked for it must not take
+  /// what is there for the whole. A reader who left, such as `head`, knows what it has.
+  static func exitIfOutputIsLost() {
+    let code = failure.load(ordering: .relaxed)
+    guard code != 0, code != EPIPE else { return }
+    message("error: \(FileFailure("written", "standard output", code))")
+    exit(ExitCode.failure.rawValue)
+  }
+
   private static func write(_ text: String, to descriptor: Int32) {
+    if descriptor == STDOUT_FILENO, isOutputLost { return }
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if written < 0 && errno != EINTR { return }
+      if written < 0 && errno != EINTR {
+        if descriptor == STDOUT_FILENO { failure.store(errno, ordering: .relaxed) }
+        return
+      }
       bytes = bytes.dropFirst(max(0, written))
     }
   }

@@ -29,7 +29,14 @@ struct CustomerSync: CommandGroup {
     if words.first == "help", let unknown = unknownCommand(in: words.dropFirst()) {
       exit(withError: ValidationError("There is no command '\(unknown)'."))
     }
-    await main(words)
+    do {
+      var command = try parseAsRoot(words)
+      if var work = command as? any AsyncParsableCommand { try await work.run() } else { try command.run() }
+    } catch {
+      Console.exitIfOutputIsLost()
+      exit(withError: error)
+    }
+    Console.exitIfOutputIsLost()
   }
 
   /// The first of the words that names no command; `help` of the argument parser passes over it.

@@ -50,15 +50,19 @@ struct Program {
     try write(mapping, to: "mapping.yaml")
   }
 
-  func run(_ arguments: [String], input: String = "") throws -> Outcome {
+  /// - Parameter output: Where standard output goes, if not to a file that the outcome is read from.
+  func run(
+    _ arguments: [String], input: String = "", output: String? = nil, columns: Int = 100
+  ) throws -> Outcome {
     try write(input, to: ".stdin")
     let files = [".stdin", ".stdout", ".stderr"].map { directory.appendingPathComponent($0).path }
     let end = try Child(
-      Self.executable.path, arguments, in: directory, environment: ["PATH": "/usr/bin:/bin", "COLUMNS": "100"],
-      input: files[0], output: files[1], errors: files[2]
+      Self.executable.path, arguments, in: directory, environment: ["PATH": "/usr/bin:/bin", "COLUMNS": "\(columns)"],
+      input: files[0], output: output ?? files[1], errors: files[2]
     ).wait()
     let status = try #require(end.code, "\(arguments): \(end)")
-    return Outcome(status: status, output: try text(of: ".stdout"), messages: try text(of: ".stderr"))
+    return Outcome(
+      status: status, output: output == nil ? try text(of: ".stdout") : "", messages: try text(of: ".stderr"))
   }
 
   func text(of name: String) throws -> String {

@@ -83,7 +83,7 @@ extension AdminConnection {
         for (index, line) in lines.enumerated() { Console.print(index == 0 && count == 0 ? Console.bold(line) : line) }
       }
       count += items.count
-      return count < most ?? .max
+      return count < most ?? .max && !Console.isOutputLost
     }
     if output.json {
       Console.write(count == 0 ? "]\n" : "\n]\n")

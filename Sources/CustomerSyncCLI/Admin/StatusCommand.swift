@@ -25,7 +25,7 @@ struct StatusCommand: AdminCommand {
         Console.print(Self.screen(status))
         if !admin.isService { Console.message("No service runs now.") }
       }
-      guard watch else { return }
+      guard watch, !Console.isOutputLost else { return }
       try await Task.sleep(for: .seconds(1))
     }
   }
