@@ -11,11 +11,13 @@ struct Sign: ParsableCommand {
       Signs the bytes of FILE, or of standard input, exactly as they are: a newline at the end counts.
 
       EXAMPLE
-        customer-sync sign --scheme invoiced --secret "$INVOICED_WEBHOOK_SECRET" event.json
-        customer-sync sign --scheme hmac --secret s --prefix '' --signed '{timestamp}.{body}' event.json
-        customer-sync sign --scheme standard-webhooks --secret "$PMS_CALLBACK_SECRET" event.json > headers
-        curl -H @headers -H 'Content-Type: application/json' --data-binary @event.json \\
-          http://127.0.0.1:8080/callbacks/pms
+        customer-sync sign --scheme invoiced --secret "$SECRET" event.json
+        customer-sync sign --scheme hmac --secret "$SECRET" --prefix '' \\
+          --signed '{timestamp}.{body}' event.json
+        customer-sync sign --scheme standard-webhooks --secret "$SECRET" event.json \\
+          > headers
+        curl -H @headers -H 'Content-Type: application/json' \\
+          --data-binary @event.json http://127.0.0.1:8080/callbacks/pms
       """)
 
   enum Scheme: String, ExpressibleByArgument, CaseIterable {

@@ -1,20 +1,34 @@
 import Testing
 
 @Suite struct HelpTests {
-  @Test(
-    "every command's help has an example",
-    arguments: [
-      "serve", "demo", "sandbox", "check", "backfill", "reconcile", "audit", "status", "events", "events list",
-      "events show", "events replay", "links", "links list", "links show", "links link", "links unlink", "parked",
-      "parked list", "parked show", "parked retry", "parked discard", "conflicts", "conflicts list", "conflicts show",
-      "conflicts resolve", "deletes", "deletes list", "deletes approve", "deletes reject", "pause", "resume", "forget",
-      "mapping", "mapping test", "mapping import", "mapping render", "mapping suggest", "simulate", "sign", "openapi",
-    ])
+  static let all = [
+    "serve", "demo", "sandbox", "check", "backfill", "reconcile", "audit", "status", "events", "events list",
+    "events show", "events replay", "links", "links list", "links show", "links link", "links unlink", "parked",
+    "parked list", "parked show", "parked retry", "parked discard", "conflicts", "conflicts list", "conflicts show",
+    "conflicts resolve", "deletes", "deletes list", "deletes approve", "deletes reject", "pause", "resume", "forget",
+    "mapping", "mapping test", "mapping import", "mapping render", "mapping suggest", "simulate", "sign", "openapi",
+  ]
+
+  @Test("every command's help has an example", arguments: HelpTests.all)
   func example(command: String) throws {
     let outcome = try Program().run(command.split(separator: " ").map(String.init) + ["--help"])
     #expect(outcome.status == 0)
     #expect(outcome.output.contains("EXAMPLE"))
     #expect(outcome.output.contains("customer-sync \(command)"))
+  }
+
+  @Test("examples can be copied from a terminal of 80 columns: none is broken in the middle", arguments: HelpTests.all)
+  func width(command: String) throws {
+    let words = command.split(separator: " ").map(String.init) + ["--help"]
+    let narrow = try Program().run(words, columns: 80)
+    let wide = try Program().run(words, columns: 300)
+    #expect(Self.examples(narrow.output) == Self.examples(wide.output))
+    #expect(!Self.examples(wide.output).isEmpty)
+  }
+
+  private static func examples(_ help: String) -> [Substring] {
+    help.split(separator: "\n", omittingEmptySubsequences: false)
+      .drop { !$0.hasPrefix("EXAMPLE") }.dropFirst().prefix { $0.hasPrefix("  ") }.map { $0 }
   }
 
   @Test("prints the description of its own API")

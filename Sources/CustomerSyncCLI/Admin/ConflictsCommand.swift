@@ -57,7 +57,7 @@ struct ConflictsCommand: CommandGroup {
     static let configuration = CommandConfiguration(
       abstract: "Decide which side's value counts.",
       discussion: """
-        Where one side deleted its record and the other edited its own, taking the side that deleted deletes the other
+        Where one side deleted its record and the other edited its own, taking the side that deleted deletes the other \
         too, and taking the other creates the deleted one anew.
 
         EXAMPLE

@@ -5,7 +5,7 @@ struct DeletesCommand: CommandGroup {
   static let configuration = CommandConfiguration(
     commandName: "deletes", abstract: "Show and decide what the mass-delete guard holds.",
     discussion: """
-      When more records of a flow are deleted at once than delete_guard lets through, nothing is passed on until you
+      When more records of a flow are deleted at once than delete_guard lets through, nothing is passed on until you \
       decide. A record that is there again is dropped from the list by itself.
 
       EXAMPLE
@@ -39,7 +39,7 @@ struct DeletesCommand: CommandGroup {
     static let configuration = CommandConfiguration(
       abstract: "Let held deletes go.",
       discussion: """
-        What the flow says of deletes is done: the other side's records are deleted or archived, or their links end.
+        What the flow says of deletes is done: the other side's records are deleted or archived, or their links end. \
         All that is held goes, unless you name some. The guard then counts anew.
 
         EXAMPLE
@@ -61,7 +61,7 @@ struct DeletesCommand: CommandGroup {
     static let configuration = CommandConfiguration(
       abstract: "Keep what is left of held deletes.",
       discussion: """
-        Nothing is deleted: the record that is left stays as it is, its link ends, and it is kept apart until you link
+        Nothing is deleted: the record that is left stays as it is, its link ends, and it is kept apart until you link \
         it (links link). All that is held is rejected, unless you name some.
 
         EXAMPLE

@@ -9,7 +9,8 @@ struct EventsCommand: CommandGroup {
     discussion: """
       EXAMPLE
         customer-sync events list --state parked
-        customer-sync events replay --since 2026-03-01T00:00:00Z --type customer.updated
+        customer-sync events replay --since 2026-03-01T00:00:00Z \\
+          --type customer.updated
       """,
     subcommands: [List.self, Show.self, Replay.self])
 

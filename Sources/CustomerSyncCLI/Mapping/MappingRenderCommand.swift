@@ -9,7 +9,7 @@ struct MappingRender: ParsableCommand {
     discussion: """
       EXAMPLE
         customer-sync mapping render --output dataflow.rst
-        customer-sync mapping render --mapping mapping.yaml --format html > dataflow.html
+        customer-sync mapping render --mapping mapping.yaml --format html > m.html
       """)
 
   @OptionGroup var source: MappingOptions

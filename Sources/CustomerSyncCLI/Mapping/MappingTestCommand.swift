@@ -14,7 +14,8 @@ struct MappingTest: ParsableCommand {
 
       EXAMPLE
         customer-sync mapping test --invoiced event.json
-        curl -s -H "Authorization: Bearer $PMS_TOKEN" https://pms.example.com/api/v1/customers/7 |
+        curl -s -H "Authorization: Bearer $PMS_TOKEN" \\
+          https://pms.example.com/api/v1/customers/7 |
           customer-sync mapping test --pms -
       """)
 
