@@ -1,4 +1,5 @@
 import EventLoop
+import Foundation
 import HTTP
 import HTTPClient
 import JSON
@@ -125,6 +126,27 @@ import Testing
     #expect(second.output == (try program.text(of: "m.yaml")))
     let third = try program.run(["mapping", "render", "--mapping", "m.yaml"])
     #expect(third.output == (try program.text(of: "again.rst")))
+  }
+
+  @Test("a document comes from standard input too")
+  func documentFromInput() throws {
+    let program = try Program()
+    let path = Program.fixture("dataflow-example.rst")
+    let piped = try program.run(
+      ["mapping", "import", "-"], input: try String(contentsOfFile: path, encoding: .utf8))
+    #expect(piped.status == 0)
+    #expect(piped.messages.hasPrefix("warning: -:39:4: "))
+    #expect(piped.output == (try program.run(["mapping", "import", path]).output))
+  }
+
+  @Test("a record's file may begin with a byte order mark")
+  func byteOrderMark() throws {
+    let program = try Program()
+    try program.configure(mapping: Sample.mapping)
+    let outcome = try program.run(
+      ["mapping", "test", "--pms", "-"],
+      input: "\u{FEFF}{\"id\": \"C-1\", \"kind\": \"company\", \"name\": \"Acme\"}\r\n")
+    #expect(outcome.status == 0, "\(outcome)")
   }
 
   @Test("names the line of a document that is none")

@@ -41,7 +41,9 @@ struct MappingTest: ParsableCommand {
     let (mapping, configuration) = try source.load()
     let side: Side = invoiced == nil ? .pms : .invoiced
     let file = invoiced ?? pms ?? "-"
-    let bytes = try CommandFailure.reporting { () throws(FileFailure) in try Files.bytes(of: file) }
+    var bytes = try CommandFailure.reporting { () throws(FileFailure) in try Files.bytes(of: file) }
+    // Some editors begin a file with a byte order mark, which is no JSON.
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
     let value = try CommandFailure.reporting { () throws(SampleFailure) in
       do throws(JSONError) { return try JSONValue(parsing: bytes) } catch { throw SampleFailure("\(file): \(error)") }
     }
