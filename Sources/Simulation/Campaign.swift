@@ -21,10 +21,11 @@ public struct Campaign: Sendable {
       let seconds = max(0.001, Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18)
       let simulated = Double(passed) / 86_400_000
       let speed = String(format: "%.0f seeds/s, %.1f simulated days/s", Double(days) / seconds, simulated / seconds)
+      let seeds = days == 1 ? "1 seed" : "\(days) seeds"
       guard let failure else {
-        return "\(days) seeds converged (\(speed); trace \(String(format: "%016llx", hash)))"
+        return "\(seeds) converged (\(speed); trace \(String(format: "%016llx", hash)))"
       }
-      return "seed \(failure.seed) failed, after \(days) seeds (\(speed))"
+      return "seed \(failure.seed) failed, after \(seeds) (\(speed))"
     }
   }
 

@@ -36,6 +36,7 @@ import Testing
     let empty = try program.run(["simulate", "--mapping", "empty.yaml", "--seed", "3"])
     #expect(empty.status == 1 && empty.messages.contains("the mapping has no flows"))
     #expect(try program.run(["simulate", "--seeds", "0"]).status == 64)
+    #expect(try program.run(["simulate", "--seed", "3"]).output.hasPrefix("1 seed converged ("))
     let several = try program.run(["simulate", "--mapping", "good.yaml", "--seed", "3", "--seeds", "2"])
     #expect(several.output.hasPrefix("2 seeds converged ("))
   }
