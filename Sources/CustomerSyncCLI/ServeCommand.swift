@@ -35,10 +35,15 @@ struct Serve: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var (configuration, mapping) = try options.load()
+    let files = load()
+    guard var configuration = files.configuration, let mapping = files.mapping else {
+      for problem in files.problems { Console.message(problem.description) }
+      throw ExitCode.misconfigured
+    }
     Self.raiseFileLimit()
     let log = LogSettings(configuration.log)
     let logger = Logger(label: "customer-sync") { _ in ConsoleLog(log) }
+    Self.log(files.problems, logger)
     let signals: Signals
     let service: SyncService
     do {
@@ -52,8 +57,9 @@ struct Serve: AsyncParsableCommand {
     logger.info(
       "ready",
       metadata: [
-        "listen": "\(configuration.listen.host):\(service.publicPort)",
-        "admin": "\(configuration.admin.listen.host):\(service.adminPort)", "store": "\(configuration.store)",
+        "listen": "\(ListenAddress(host: configuration.listen.host, port: service.publicPort))",
+        "admin": "\(ListenAddress(host: configuration.admin.listen.host, port: service.adminPort))",
+        "store": "\(configuration.store)",
       ])
     for await signal in signals.stream {
       if signal == SIGHUP {
@@ -81,8 +87,14 @@ struct Serve: AsyncParsableCommand {
   private func reload(
     _ service: SyncService, _ old: Configuration, _ log: LogSettings, _ logger: Logger
   ) -> Configuration? {
-    do {
-      let (configuration, mapping) = try options.load()
+    let files = load()
+    Self.log(files.problems, logger)
+    guard let configuration = files.configuration, let mapping = files.mapping else {
+      logger.error(
+        "the old configuration stays in force", metadata: [LogKey.reason: "the new one has the errors logged above"])
+      return nil
+    }
+    do throws(ServiceError) {
       try service.reload(configuration, mapping: mapping)
       log.replace(configuration.log)
       logger.info("configuration, mapping, secrets and certificates were read anew")
@@ -95,13 +107,29 @@ struct Serve: AsyncParsableCommand {
         logger.warning("what changed here counts from the next start on", metadata: ["key": "\(name)"])
       }
       return configuration
-    } catch let error as ServiceError {
-      logger.error("the old configuration stays in force", metadata: ["reason": "\(error)"])
     } catch {
-      logger.error(
-        "the old configuration stays in force", metadata: ["reason": "the new one has errors, printed above"])
+      logger.error("the old configuration stays in force", metadata: [LogKey.reason: "\(error)"])
     }
     return nil
+  }
+
+  private func load() -> (configuration: Configuration?, mapping: Mapping?, problems: [Diagnostic]) {
+    let (configuration, problems) = options.loadConfiguration()
+    guard let configuration else { return (nil, nil, problems) }
+    let (mapping, more) = MappingLoader.load(for: configuration)
+    return (configuration, mapping, problems + more)
+  }
+
+  /// In the log's own form: a reader of JSON lines gets nothing else.
+  private static func log(_ problems: [Diagnostic], _ logger: Logger) {
+    for problem in problems {
+      var metadata: Logger.Metadata = [:]
+      if let position = problem.position { metadata[LogKey.file] = "\(position)" }
+      if let flow = problem.flow { metadata[LogKey.flow] = "\(flow)" }
+      if !problem.advice.isEmpty { metadata[LogKey.nextStep] = "\(problem.advice)" }
+      logger.log(
+        level: problem.severity == .error ? .error : .warning, "\(problem.message)", metadata: metadata)
+    }
   }
 }
 

@@ -10,4 +10,7 @@ public enum LogKey {
   public static let error = "error"
   public static let address = "address"
   public static let nextStep = "next"
+  public static let flow = "flow"
+  /// With line and column.
+  public static let file = "file"
 }

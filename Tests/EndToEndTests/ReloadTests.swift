@@ -85,4 +85,30 @@ struct ReloadTests {
     #expect(try await run.exitCode() == 0)
     await installation.close()
   }
+
+  @Test("what is wrong with new files is told in the log's own form: each line of a JSON log is JSON")
+  func problems() async throws {
+    let installation = try await Installation()
+    let text = installation.configuration(extra: "log: { format: json }")
+    // A match key that is no row: a warning.
+    let mapping = try String(
+      contentsOf: installation.folder.url.appendingPathComponent("mapping.yaml"), encoding: .utf8)
+    try installation.folder.write(
+      mapping.replacing("match: &match", with: "match: &match\n      - { invoiced: metadata.nr, pms: nr }"), "mapping.yaml")
+    try installation.folder.write(text, "customer-sync.yaml")
+    let run = try await installation.serve()
+    try installation.folder.write(text + "lisen: nowhere\n", "customer-sync.yaml")
+    run.signal(SIGHUP)
+    #expect(try await eventually { run.standardError.contains("the old configuration stays in force") })
+    run.signal(SIGTERM)
+    #expect(try await run.exitCode() == 0)
+    let lines = run.standardError.split(separator: "\n").map { try? JSONValue(parsing: Array($0.utf8)) }
+    #expect(!lines.contains(nil), "\(run.standardError)")
+    let told = lines.compactMap(\.self)
+    #expect(told.contains { $0["level"] == "warning" && $0["message"]?.string?.contains("match key") == true })
+    let error = told.first { $0["level"] == "error" && $0["message"]?.string?.contains("lisen") == true }
+    #expect(error?["file"]?.string?.hasPrefix("customer-sync.yaml:") == true)
+    #expect(error?["next"]?.string?.contains("listen") == true)
+    await installation.close()
+  }
 }
