@@ -12,7 +12,7 @@ extension AdminAPI {
 
   /// `{"invoiced_id": ID, "pms_id": ID}`: the two records are linked, whatever kept them apart.
   func makeLink(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
+    let object = try call.object(of: ["invoiced_id", "pms_id"])
     guard let invoiced = object["invoiced_id"]?.identifier, let pms = object["pms_id"]?.identifier,
       !invoiced.isEmpty, !pms.isEmpty
     else { throw .badRequest("Give invoiced_id and pms_id.") }
@@ -142,7 +142,7 @@ extension AdminAPI {
   /// `{"take": "invoiced" | "pms"}`: that side's value counts.
   func resolve(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let hold = try await find(.conflict, call.variable("id"))
-    guard let winner = try call.object()["take"]?.string.flatMap({ Side(rawValue: $0) }) else {
+    guard let winner = try call.object(of: ["take"])["take"]?.string.flatMap({ Side(rawValue: $0) }) else {
       throw .badRequest("take must be invoiced or pms.")
     }
     guard let record = hold.record else { throw .conflict("Conflict \(hold.id) is about no record.") }
@@ -268,7 +268,7 @@ extension AdminAPI {
 
   /// `{"invoiced_id": ID}` or `{"pms_id": ID}`: erases the customer, with the record it is linked with (rule 24).
   func forget(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
+    let object = try call.object(of: ["invoiced_id", "pms_id"])
     let given = [(Side.invoiced, "invoiced_id"), (.pms, "pms_id")].compactMap { side, name in
       object[name]?.identifier.map { RecordKey(side, RecordID($0)) }
     }

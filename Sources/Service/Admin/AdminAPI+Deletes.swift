@@ -36,10 +36,7 @@ extension AdminAPI {
   private func decide(
     _ call: AdminCall, _ word: String, _ carryOut: (AdminAPI, [Hold]) async throws(AdminError) -> Void
   ) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
-    if let unknown = object.members.first(where: { $0.key != "ids" && $0.key != "flow" }) {
-      throw .badRequest("Give ids, flow, or nothing for all, not \(unknown.key).")
-    }
+    let object = try call.object(of: ["ids", "flow"])
     if let value = object["ids"] {
       guard object["flow"] == nil, let ids = value.array else { throw .badRequest("ids must be a list, without flow.") }
       var holds: [Hold] = []

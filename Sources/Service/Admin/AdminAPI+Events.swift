@@ -30,8 +30,11 @@ extension AdminAPI {
 
   /// `{"since": T, "until": T, "type": T}`, or `{"ids": [...]}`.
   func replayMany(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
-    if let ids = object["ids"]?.array {
+    let object = try call.object(of: ["ids", "since", "until", "type"])
+    if let value = object["ids"] {
+      guard object.count == 1, let ids = value.array else {
+        throw .badRequest("ids must be a list, without since, until and type.")
+      }
       var events: [StoredEvent] = []
       for id in ids {
         guard let text = id.identifier else { throw .badRequest("ids must be numbers or texts.") }
@@ -40,11 +43,12 @@ extension AdminAPI {
       try await replay(events)
       return .json(["replayed": .number(JSONNumber(events.count))])
     }
-    guard let since = object["since"]?.string else { throw .badRequest("Give ids, or since.") }
+    guard let since = try Self.text("since", in: object) else { throw .badRequest("Give ids, or since.") }
     var query = ListQuery(limit: 500)
     query.since = try AdminCall.time(since, "since")
-    if let until = object["until"]?.string { query.until = try AdminCall.time(until, "until") }
-    query.type = object["type"]?.string
+    query.until = try Self.text("until", in: object).map { text throws(AdminError) in try AdminCall.time(text, "until")
+    }
+    query.type = try Self.text("type", in: object)
     var count = 0
     while true {
       let page = query

@@ -50,7 +50,7 @@ extension AdminAPI {
 
   func pause(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
     let side = try self.side(call)
-    let reason = try call.object()["reason"]?.string ?? "by a person"
+    let reason = try Self.text("reason", in: call.object(of: ["reason"])) ?? "by a person"
     let since = context.clock.now
     let pause = SideGate.Pause(byPerson: true, reason: reason, since: since)
     try await reading { () async throws(StoreError) in

@@ -9,14 +9,14 @@ import Sync
 extension AdminAPI {
   /// `{"full": BOOL}`: begins a reconcile, and answers before it is over.
   func startReconcile(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
+    let object = try call.object(of: ["full"])
     let isFull = try Self.flag("full", in: object)
     return .json(core.engine.walks.start(.reconcile(full: isFull)).json, status: 202)
   }
 
   /// `{"flow": NAME}`: begins a backfill of that flow, or of all of them.
   func startBackfill(_ call: AdminCall) async throws(AdminError) -> HTTPResponse {
-    let object = try call.object()
+    let object = try call.object(of: ["flow"])
     let flow = try flow(named: object["flow"] ?? .null)
     return .json(core.engine.walks.start(.backfill(flow: flow)).json, status: 202)
   }
@@ -36,6 +36,13 @@ extension AdminAPI {
     guard context.mapping.flow(named: text) != nil else {
       throw .badRequest(context.mapping.noFlow(named: text))
     }
+    return text
+  }
+
+  /// Nil where it is absent or null.
+  static func text(_ name: String, in object: JSONObject) throws(AdminError) -> String? {
+    guard let value = object[name], !value.isNull else { return nil }
+    guard let text = value.string else { throw .badRequest("\(name) must be a text.") }
     return text
   }
 

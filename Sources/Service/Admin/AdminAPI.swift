@@ -153,8 +153,17 @@ struct AdminCall: Sendable {
   func variable(_ name: String) -> String { variables[name] ?? "" }
   func parameter(_ name: String) -> String? { query.first { $0.name == name }?.value }
 
-  /// The body as a JSON object; empty where there is no body.
-  func object() throws(AdminError) -> JSONObject {
+  /// The body as a JSON object; empty where there is no body. A member that is none of `names` is refused, not ignored:
+  /// who asks for a `dry_run` that isn't known here must not get a real one.
+  func object(of names: [String]) throws(AdminError) -> JSONObject {
+    let object = try object()
+    if let unknown = object.members.first(where: { !names.contains($0.key) }) {
+      throw .badRequest("The body may have \(names.joined(separator: ", ")), and not \(unknown.key).")
+    }
+    return object
+  }
+
+  private func object() throws(AdminError) -> JSONObject {
     if body.isEmpty { return JSONObject() }
     let value: JSONValue
     do throws(JSONError) { value = try JSONValue(parsing: body) } catch {

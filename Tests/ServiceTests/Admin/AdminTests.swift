@@ -156,6 +156,26 @@ import Testing
     }
   }
 
+  @Test(
+    "a body with a member that isn't known is refused, not passed over: nobody gets more than was asked for",
+    arguments: [
+      ("backfill", ["dry_run": true]), ("reconcile", ["full": false, "flow": "companies"]),
+      ("sides/pms/pause", ["resaon": "x"]), ("sides/pms/pause", ["reason": 5]), ("links", ["invoiced": 1, "pms": 2]),
+      ("forget", ["pms_id": "C-1", "dry_run": true]), ("deletes/approve", ["id": 5]),
+      ("events/replay", ["since": "2026-01-01T00:00:00Z", "side": "pms"]),
+      ("events/replay", ["since": "2026-01-01T00:00:00Z", "until": 5]),
+      ("events/replay", ["since": "2026-01-01T00:00:00Z", "type": ["customer.deleted"]]),
+      ("events/replay", ["ids": [1], "since": "2026-01-01T00:00:00Z"]), ("events/replay", ["ids": "1"]),
+    ] as [(String, JSONValue)])
+  func unknownMembers(_ path: String, _ body: JSONValue) async throws {
+    try await AdminBench.with { bench in
+      let answer = try await bench.admin("POST", path, body)
+      #expect(answer.status == 400, "\(answer.text)")
+      #expect(try await bench.admin("GET", "status").json["sides"]?["pms"]?["state"] == "up")
+      #expect(try await bench.admin("GET", "backfill").status == 404, "none was begun")
+    }
+  }
+
   @Test("metrics have every name that the contract has")
   func metrics() async throws {
     try await AdminBench.with { bench in
