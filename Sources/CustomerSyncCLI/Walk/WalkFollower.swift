@@ -26,11 +26,12 @@ enum WalkFollower {
   private static func follow(_ admin: AdminConnection, _ path: String, _ body: JSONValue) async throws -> JSONValue {
     let progress = WalkProgress()
     var walk = try await admin.call("POST", path, body: body)
-    let id = walk["id"]
-    while walk["id"] == id, walk["state"] != "done", walk["state"] != "failed" {
+    // Others may ask for walks too: by its number, so that nobody's but its own end is waited for and shown.
+    guard let id = walk["id"]?.identifier else { throw CommandFailure("the admin API named no walk") }
+    while walk["state"] != "done", walk["state"] != "failed" {
       progress.show(walk)
       try await Task.sleep(for: .milliseconds(50))
-      walk = try await admin.call("GET", path)
+      walk = try await admin.call("GET", path, query: [("id", id)])
     }
     progress.end()
     return walk

@@ -21,10 +21,19 @@ extension AdminAPI {
     return .json(core.engine.walks.start(.backfill(flow: flow)).json, status: 202)
   }
 
-  /// The latest walk of that kind.
-  func walk(_ kind: WalkRequest.Kind) throws(AdminError) -> HTTPResponse {
-    guard let run = core.engine.walks.latest(kind) else {
-      throw .notFound("There was no \(kind.rawValue) since the service was started.")
+  /// The walk of that kind with `?id=N`, else the latest.
+  func walk(_ kind: WalkRequest.Kind, _ call: AdminCall) throws(AdminError) -> HTTPResponse {
+    guard let text = call.parameter("id") else {
+      guard let run = core.engine.walks.latest(kind) else {
+        throw .notFound("There was no \(kind.rawValue) since the service was started.")
+      }
+      return .json(run.json)
+    }
+    guard let id = Int(text) else {
+      throw .badRequest("id must be a number that a \(kind.rawValue) was answered with.")
+    }
+    guard let run = core.engine.walks.run(id), run.request.kind == kind else {
+      throw .notFound("There is no \(kind.rawValue) \(id) among the latest.")
     }
     return .json(run.json)
   }

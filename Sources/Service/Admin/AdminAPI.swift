@@ -117,13 +117,13 @@ struct AdminRoute: Sendable {
     AdminRoute(
       "reconcile",
       [
-        "GET": { (api, _) async throws(AdminError) in try api.walk(.reconcile) },
+        "GET": { (api, call) async throws(AdminError) in try api.walk(.reconcile, call) },
         "POST": { (api, call) async throws(AdminError) in try await api.startReconcile(call) },
       ]),
     AdminRoute(
       "backfill",
       [
-        "GET": { (api, _) async throws(AdminError) in try api.walk(.backfill) },
+        "GET": { (api, call) async throws(AdminError) in try api.walk(.backfill, call) },
         "POST": { (api, call) async throws(AdminError) in try await api.startBackfill(call) },
       ]),
     AdminRoute("audit", ["GET": { (api, call) async throws(AdminError) in try await api.audit(call) }]),

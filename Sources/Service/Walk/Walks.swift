@@ -10,7 +10,8 @@ public final class Walks: Sendable {
   private struct State {
     var queue: [WalkRun] = []
     var current: WalkRun?
-    var last: [WalkRequest.Kind: WalkRun] = [:]
+    /// The latest that are over, in the order in which they ended.
+    var ended: [WalkRun] = []
     var count = 0
     var failures = 0
     /// Whether other work than the walks' own comes in meanwhile.
@@ -45,9 +46,18 @@ public final class Walks: Sendable {
   public func latest(_ kind: WalkRequest.Kind) -> WalkRun? {
     state.withLock { state in
       state.queue.last { $0.request.kind == kind } ?? state.current.flatMap { $0.request.kind == kind ? $0 : nil }
-        ?? state.last[kind]
+        ?? state.ended.last { $0.request.kind == kind }
     }
   }
+
+  /// The walk with that number, as long as it is among the latest: who waits for one mustn't take another's end for it.
+  public func run(_ id: Int) -> WalkRun? {
+    state.withLock { state in
+      ([state.current].compactMap(\.self) + state.queue + state.ended).first { $0.id == id }
+    }
+  }
+
+  private static let mostEnded = 32
 
   /// Walks when it is time or when asked, until cancelled.
   func run(bySchedule: Bool) async {
@@ -72,13 +82,19 @@ public final class Walks: Sendable {
   }
 
   private func next(due: Timestamp?) async -> WalkRun? {
-    let asked = state.withLock { $0.queue.isEmpty ? nil : $0.queue.removeFirst() }
+    // From the queue to `current` at once: at each moment `run` finds it.
+    let asked = state.withLock { state in
+      if !state.queue.isEmpty { state.current = state.queue.removeFirst() }
+      return state.current
+    }
     if let asked { return asked }
     guard let due, due <= context.clock.now else { return nil }
     let isFull = await isFullDue()
     return state.withLock { state in
       state.count += 1
-      return WalkRun(id: state.count, request: .reconcile(full: isFull), isAsked: false)
+      let run = WalkRun(id: state.count, request: .reconcile(full: isFull), isAsked: false)
+      state.current = run
+      return run
     }
   }
 
@@ -120,7 +136,6 @@ public final class Walks: Sendable {
 
   private func perform(_ run: WalkRun) async {
     let before = context.metrics.pushesTaken()
-    state.withLock { $0.current = run }
     run.update { progress in
       progress.state = .walking
       progress.startedAt = context.clock.now
@@ -241,7 +256,12 @@ public final class Walks: Sendable {
     }
     state.withLock { state in
       state.current = nil
-      state.last[run.request.kind] = run
+      // The latest of the other kind stays, however many of this one follow.
+      let other = state.ended.last { $0.request.kind != run.request.kind }
+      if state.ended.count == Self.mostEnded, let first = state.ended.firstIndex(where: { $0 !== other }) {
+        state.ended.remove(at: first)
+      }
+      state.ended.append(run)
     }
     let progress = run.progress
     let numbers: Logger.Metadata = [

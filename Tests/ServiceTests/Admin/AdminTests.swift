@@ -176,6 +176,29 @@ import Testing
     }
   }
 
+  @Test("a walk is followed by its number, whatever others ask for meanwhile")
+  func walks() async throws {
+    try await AdminBench.with { bench in
+      func state(_ path: String) async throws -> JSONValue? { try await bench.admin("GET", path).json["state"] }
+      var ids: [String] = []
+      for body in [["full": false], ["full": true], ["full": false], ["full": true]] as [JSONValue] {
+        let begun = try await bench.admin("POST", "reconcile", body)
+        #expect(begun.status == 202)
+        let id = try #require(begun.json["id"]?.identifier)
+        let found = try await bench.admin("GET", "reconcile?id=\(id)").json
+        #expect(found["id"] == begun.json["id"] && found["full"] == begun.json["full"])
+        ids.append(id)
+      }
+      for id in ids {
+        _ = try await bench.wait { try await state("reconcile?id=\(id)") == "done" ? true : nil }
+      }
+      #expect(try await bench.admin("GET", "reconcile").json["id"]?.identifier == ids.last)
+      #expect(try await bench.admin("GET", "backfill?id=\(ids[0])").status == 404, "that one is no backfill")
+      #expect(try await bench.admin("GET", "reconcile?id=4711").status == 404)
+      #expect(try await bench.admin("GET", "reconcile?id=x").status == 400)
+    }
+  }
+
   @Test("metrics have every name that the contract has")
   func metrics() async throws {
     try await AdminBench.with { bench in

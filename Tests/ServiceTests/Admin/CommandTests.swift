@@ -67,6 +67,25 @@ struct Ran: Sendable {
     }
   }
 
+  @Test("a reconcile shows its own end, though others are asked for meanwhile")
+  func followed() async throws {
+    try await AdminBench.with { bench in
+      async let ran = Ran.command(bench, "reconcile", "--json")
+      let over = Task { () -> Int in
+        var asked = 0
+        while !Task.isCancelled {
+          _ = try await bench.admin("POST", "reconcile", ["full": true])
+          asked += 1
+        }
+        return asked
+      }
+      let outcome = try await ran
+      over.cancel()
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.json["state"] == "done" && outcome.json["full"] == false)
+    }
+  }
+
   @Test("commands open the store themselves where something else answers on the admin listener's address")
   func strangers() async throws {
     try await AdminBench.with { other in
