@@ -164,6 +164,23 @@ extension ServerTests {
       #expect(socket.isClosedByServer())
     }
 
+    @Test("what a client sends while a request of its is handled is answered in turn, also where it ends with that")
+    func sendsWhileHandled() async throws {
+      let harness = try Harness()
+      let socket = try harness.connect()
+      socket.send(get("/hold"))
+      let (_, responder) = try #require(await harness.held.take(1).first)
+      let large = String(repeating: "a", count: 200_000)
+      socket.send(get("/x") + post("/y", large) + get("/z"))
+      socket.closeSending()
+      // The loop has been through all that by now.
+      #expect(try harness.answer(get("/other")).body == "GET /other ")
+      responder.respond(HTTPResponse(status: 204))
+      #expect(try socket.response().status == 204)
+      for body in ["GET /x ", "POST /y " + large, "GET /z "] { #expect(try socket.response().body == body) }
+      #expect(socket.isClosedByServer())
+    }
+
     @Test("a client that hangs up while the handler works harms nobody", arguments: [false, true])
     func hangUp(resets: Bool) async throws {
       let harness = try Harness()
