@@ -53,19 +53,13 @@ extension JSONValue {
     case .array(let items): return .array(items.map(\.withoutInvoicedTokens))
     case .object(var object):
       for key in Self.tokenMembers { object[key] = nil }
-      // By index: most values are none of them, and are not copied.
-      for index in object.members.indices where object.members[index].value.isContainer {
-        object[at: index] = object[at: index].withoutInvoicedTokens
+      for index in object.containers {
+        let value = object[at: index]
+        let clean = value.withoutInvoicedTokens
+        if clean != value { object[at: index] = clean }
       }
       return .object(object)
     case .null, .bool, .number, .string: return self
-    }
-  }
-
-  private var isContainer: Bool {
-    switch self {
-    case .array, .object: true
-    case .null, .bool, .number, .string: false
     }
   }
 

@@ -105,7 +105,7 @@ struct JSONCursor {
 
   /// Goes on to the next quote, backslash, control character or byte beyond ASCII, eight bytes at a time.
   @inline(__always)
-  private mutating func skipPlain() {
+  mutating func skipPlain() {
     let (ones, highs) = (0x0101_0101_0101_0101 as UInt64, 0x8080_8080_8080_8080 as UInt64)
     while position + 8 <= bytes.count {
       let word = UInt64(
@@ -221,6 +221,12 @@ struct JSONCursor {
       }
     }
     return text
+  }
+
+  /// Where the escape that begins at `index` ends, both halves of a pair taken together.
+  func endOfEscape(at index: Int) -> Int {
+    guard bytes[index + 1] == UInt8(ascii: "u") else { return index + 2 }
+    return index + (unit(at: index + 2) & 0xFC00 == 0xD800 ? 12 : 6)
   }
 
   private func unit(at index: Int) -> UInt16 {

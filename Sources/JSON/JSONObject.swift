@@ -6,102 +6,208 @@
 
 /// A JSON object: its members in the order they came. Keys are compared as bytes; of a repeated key only the last
 /// member is kept.
+///
+/// It is its compact text and where each member stands in it: most of a record is only ever read, kept and written
+/// again, and then nothing is made of its members.
 public struct JSONObject: Sendable {
   public typealias Member = (key: String, value: JSONValue)
-  /// No two have the same key.
-  public private(set) var members: [Member]
 
-  public init(_ members: [Member] = []) {
-    self.members = members
-    if !Self.isAscending(members), Self.mayRepeat(members) { removeRepeated() }
+  /// Compact, in the one form that `JSONValue.write` gives it: texts are equal where members are, in the same order.
+  private(set) var text: [UInt8]
+  private(set) var places: [Place]
+  /// Whether the texts of the keys rise strictly: many senders sort them.
+  private(set) var isAscending: Bool
+
+  /// A member within the text. Its key is what stands between the quotes, and one form of each key there is.
+  struct Place: Sendable {
+    var key: Range<Int> { Int(keyStart)..<Int(keyEnd) }
+    /// After the key come a quote and a colon.
+    var value: Range<Int> { Int(keyEnd) + 2..<Int(end) }
+    /// The member without the comma after it.
+    var member: Range<Int> { Int(keyStart) - 1..<Int(end) }
+    private var keyStart, keyEnd, end: UInt32
+
+    init(key: Range<Int>, end: Int) {
+      (keyStart, keyEnd, self.end) = (UInt32(key.lowerBound), UInt32(key.upperBound), UInt32(end))
+    }
+
+    mutating func move(by count: Int) {
+      self = Place(key: key.lowerBound + count..<key.upperBound + count, end: Int(end) + count)
+    }
   }
 
-  public var isEmpty: Bool { members.isEmpty }
-  public var count: Int { members.count }
+  public init(_ members: [Member] = []) {
+    guard !members.isEmpty else {
+      self.init(text: Self.none, places: [], isAscending: true)
+      return
+    }
+    var text: [UInt8] = []
+    text.reserveCapacity(32 * members.count)
+    var places: [Place] = []
+    places.reserveCapacity(members.count)
+    for (key, value) in members { Self.append(key, value, to: &text, &places) }
+    text.append(UInt8(ascii: "}"))
+    let isAscending = text.withUnsafeBufferPointer { JSONText($0).isAscending(places) }
+    if !isAscending, text.withUnsafeBufferPointer({ JSONText($0).repeats(places) }) {
+      self.init(unrepeated: text.withUnsafeBufferPointer { JSONText($0).withoutRepeated() })
+    } else {
+      self.init(text: text, places: places, isAscending: isAscending)
+    }
+  }
+
+  /// Of a compact text whose objects, this one and those within, have no key twice.
+  init(unrepeated text: [UInt8]) {
+    let (places, isAscending) = text.withUnsafeBufferPointer { bytes in
+      let compact = JSONText(bytes)
+      let places = compact.places(from: 0)
+      return (places, compact.isAscending(places))
+    }
+    self.init(text: text, places: places, isAscending: isAscending)
+  }
+
+  init(text: [UInt8], places: [Place], isAscending: Bool) {
+    self.text = text
+    self.places = places
+    self.isAscending = isAscending
+  }
+
+  private static let none = Array("{}".utf8)
+
+  private static func append(_ key: String, _ value: JSONValue, to text: inout [UInt8], _ places: inout [Place]) {
+    text.append(places.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
+    let start = text.count + 1
+    JSONValue.write(key, to: &text)
+    let end = text.count - 1
+    text.append(UInt8(ascii: ":"))
+    value.write(to: &text)
+    places.append(Place(key: start..<end, end: text.count))
+  }
+
+  public var isEmpty: Bool { places.isEmpty }
+  public var count: Int { places.count }
+
+  /// No two have the same key. They are made each time.
+  public var members: [Member] {
+    text.withUnsafeBufferPointer { text in
+      let text = JSONText(text)
+      return places.map { (text.string($0.key), text.value($0.value)) }
+    }
+  }
+
+  /// The members by the bytes of their keys.
+  public var sorted: [Member] { members.sorted { $0.key.precedes($1.key) } }
 
   /// The value under `key`, nil when absent. Setting nil removes the member; a new key goes last.
   public subscript(key: String) -> JSONValue? {
-    get { index(of: key).map { members[$0].value } }
+    get { index(of: key).map { self[at: $0] } }
     set {
       if let index = index(of: key) {
-        if let newValue { members[index].value = newValue } else { members.remove(at: index) }
+        if let newValue { self[at: index] = newValue } else { remove(at: index) }
       } else if let newValue {
-        members.append((key, newValue))
+        text.removeLast(isEmpty ? 2 : 1)
+        Self.append(key, newValue, to: &text, &places)
+        text.append(UInt8(ascii: "}"))
+        isAscending = isAscending && isLastInOrder
       }
     }
   }
 
   /// The value of the member at that place in `members`.
   package subscript(at index: Int) -> JSONValue {
-    get { members[index].value }
-    set { members[index].value = newValue }
+    get { text.withUnsafeBufferPointer { JSONText($0).value(places[index].value) } }
+    set {
+      let place = places[index]
+      let value = newValue.serialized
+      let growth = value.count - place.value.count
+      text.replaceSubrange(place.value, with: value)
+      places[index] = Place(key: place.key, end: place.value.upperBound + growth)
+      for index in index + 1..<places.count { places[index].move(by: growth) }
+    }
   }
 
-  /// The members by the bytes of their keys.
-  public var sorted: [Member] {
-    Self.isAscending(members) ? members : members.sorted { $0.key.precedes($1.key) }
+  /// Places in `members` of arrays and objects.
+  package var containers: [Int] {
+    places.indices.filter { index in
+      let first = text[places[index].value.lowerBound]
+      return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
+    }
   }
 
-  /// By index: a closure over the members would copy each value on the way.
-  private func index(of key: String) -> Int? {
-    let length = key.utf8.count
-    var index = 0
-    while index < members.count {
-      if members[index].key.utf8.count == length, members[index].key.isIdentical(to: key) { return index }
-      index += 1
-    }
-    return nil
+  private var isLastInOrder: Bool {
+    places.count < 2
+      || text.withUnsafeBufferPointer { JSONText($0).precedes(places[count - 2].key, places[count - 1].key) }
   }
 
-  /// Of members that are known to have no key twice.
-  init(unrepeated members: [Member]) { self.members = members }
-
-  /// Strictly, so that no key is repeated. Many senders sort their keys, and then this is all the work there is.
-  private static func isAscending(_ members: [Member]) -> Bool {
-    var index = 1
-    while index < members.count {
-      if !members[index - 1].key.precedes(members[index].key) { return false }
-      index += 1
+  private mutating func remove(at index: Int) {
+    guard count > 1 else {
+      self = JSONObject()
+      return
     }
-    return true
+    // With the comma after it; the last one's stands before it.
+    let isLast = index == count - 1
+    let gone = places[index].member
+    let removed = isLast ? gone.lowerBound - 1..<gone.upperBound : gone.lowerBound..<gone.upperBound + 1
+    text.removeSubrange(removed)
+    places.remove(at: index)
+    for index in index..<places.count { places[index].move(by: -removed.count) }
   }
 
-  /// Whether two keys have the same hash: a repeated key, or a coincidence, which `removeRepeated` tells apart.
-  private static func mayRepeat(_ members: [Member]) -> Bool {
-    var hashes = members.map { member in
-      var key = member.key
-      // FNV-1a.
-      return key.withUTF8 { $0.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } }
+  private func index(of key: String) -> Int? { key.withKeyText { index(ofKeyText: $0) } }
+
+  func index(ofKeyText key: UnsafeBufferPointer<UInt8>) -> Int? {
+    text.withUnsafeBufferPointer { text in
+      places.withUnsafeBufferPointer { places in
+        let text = JSONText(text)
+        var (first, end) = (0, places.count)
+        if isAscending {
+          // By halves, down to a few.
+          while end - first > 4 {
+            let middle = (first + end) / 2
+            if text.bytes[places[middle].key].isAfter(key) { end = middle } else { first = middle }
+          }
+        }
+        for index in first..<end where text.has(key, at: places[index].key) { return index }
+        return nil
+      }
     }
-    hashes.sort()
-    return zip(hashes, hashes.dropFirst()).contains { $0 == $1 }
   }
 
-  private mutating func removeRepeated() {
-    let order = members.indices.sorted { a, b in
-      members[a].key.precedes(members[b].key) || (a < b && members[a].key.isIdentical(to: members[b].key))
+  /// What `JSONValue[path]` finds, without making anything of what is on the way.
+  func value(at components: [JSONPath.Component]) -> JSONValue? {
+    guard case .key(let first)? = components.first, let index = index(of: first) else { return nil }
+    let place = places[index].value
+    return text.withUnsafeBufferPointer { text in
+      let text = JSONText(text)
+      return text.find(components.dropFirst(), from: place).map { text.value($0) }
     }
-    var repeated: Set<Int> = []
-    for (index, next) in zip(order, order.dropFirst()) where members[index].key.isIdentical(to: members[next].key) {
-      repeated.insert(index)
-    }
-    guard !repeated.isEmpty else { return }
-    members = members.indices.filter { !repeated.contains($0) }.map { members[$0] }
   }
 }
 
 extension JSONObject: Hashable {
   /// Whatever the order of the members.
   public static func == (a: JSONObject, b: JSONObject) -> Bool {
+    if a.text.isIdentical(to: b.text) { return true }
     guard a.count == b.count else { return false }
-    // One record is mostly written in one order.
-    var index = 0
-    while index < a.members.count, a.members[index].key.isIdentical(to: b.members[index].key) {
-      if a.members[index].value != b.members[index].value { return false }
-      index += 1
+    return a.text.withUnsafeBufferPointer { x in
+      b.text.withUnsafeBufferPointer { y in
+        let (x, y) = (JSONText(x), JSONText(y))
+        // Scalars have one text each.
+        func isSame(_ p: Place, _ q: Place) -> Bool {
+          x.isIdentical(p.value, y, q.value)
+            || x.isContainer(p.value) && y.isContainer(q.value) && x.value(p.value) == y.value(q.value)
+        }
+        // One record is mostly written in one order.
+        var index = 0
+        while index < a.count, x.isIdentical(a.places[index].key, y, b.places[index].key) {
+          if !isSame(a.places[index], b.places[index]) { return false }
+          index += 1
+        }
+        if index == a.count { return true }
+        return zip(x.sorted(a.places), y.sorted(b.places)).allSatisfy { p, q in
+          x.isIdentical(p.key, y, q.key) && isSame(p, q)
+        }
+      }
     }
-    if index == a.members.count { return true }
-    return zip(a.sorted, b.sorted).allSatisfy { $0.key.isIdentical(to: $1.key) && $0.value == $1.value }
   }
 
   public func hash(into hasher: inout Hasher) {
@@ -113,6 +219,16 @@ extension JSONObject: Hashable {
       all ^= one.finalize()
     }
     hasher.combine(all)
+  }
+}
+
+extension [UInt8] {
+  func isIdentical(to other: [UInt8]) -> Bool {
+    count == other.count
+      && (isEmpty
+        || withUnsafeBytes { a in
+          other.withUnsafeBytes { b in memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
+        })
   }
 }
 
@@ -139,6 +255,17 @@ extension String {
     if let result = utf8.withContiguousStorageIfAvailable(body) { return result }
     var copy = self
     return copy.withUTF8(body)
+  }
+
+  /// What stands between the quotes of this key.
+  @inline(__always)
+  func withKeyText<T>(_ body: (UnsafeBufferPointer<UInt8>) -> T) -> T {
+    withBytes { bytes in
+      guard bytes.contains(where: JSONValue.needsEscape) else { return body(bytes) }
+      var text: [UInt8] = []
+      JSONValue.write(self, to: &text)
+      return text.dropFirst().dropLast().withUnsafeBufferPointer(body)
+    }
   }
 
   func hashBytes(into hasher: inout Hasher) {

@@ -18,119 +18,177 @@ extension JSONValue {
   }
 }
 
-/// Builds a value from a text. It recurses, so the depth is bounded.
+/// Checks a text and brings it into the compact form. It recurses, so the depth is bounded.
 struct JSONParser {
   private var cursor: JSONCursor
+  /// The compact text, as far as it differs from what was read: up to `copied`.
+  private var text: [UInt8] = []
+  private var copied = 0
+  /// Of the objects that are being read, the outermost first.
+  private var members: [Member] = []
+  private var isAscending = true
+  private var mayRepeat = false
+
+  private struct Member {
+    /// In the compact text.
+    var place: JSONObject.Place
+    /// Where its key's text begins in what is read.
+    var key: Int
+
+    func key(in bytes: UnsafeBufferPointer<UInt8>) -> Slice<UnsafeBufferPointer<UInt8>> {
+      bytes[key..<key + place.key.count]
+    }
+  }
 
   init(bytes: UnsafeBufferPointer<UInt8>) { cursor = JSONCursor(bytes: bytes) }
 
   mutating func document() throws(JSONError) -> JSONValue {
-    let value = try value(depth: 0)
-    cursor.skipSpace()
+    members.reserveCapacity(32)
+    try value(depth: 0)
+    skipSpace()
     if cursor.position < cursor.bytes.count { throw cursor.fail(.trailingBytes) }
-    return value
+    text.append(contentsOf: cursor.bytes[copied...])
+    if !mayRepeat, text[0] == UInt8(ascii: "{") {
+      return .object(JSONObject(text: text, places: members.map(\.place), isAscending: isAscending))
+    }
+    return text.withUnsafeBufferPointer { bytes in
+      let compact = JSONText(bytes)
+      if !mayRepeat || !compact.repeatAnywhere(from: 0) { return compact.value(0..<bytes.count) }
+      return compact.withoutRepeated().withUnsafeBufferPointer { JSONText($0).value(0..<$0.count) }
+    }
   }
 
-  private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
-    cursor.skipSpace()
+  /// Where what is read now comes to stand.
+  private var written: Int { text.count + cursor.position - copied }
+
+  private mutating func value(depth: Int) throws(JSONError) {
+    skipSpace()
     switch try cursor.peek() {
-    case UInt8(ascii: "{"): return .object(try object(depth: depth + 1))
-    case UInt8(ascii: "["): return .array(try array(depth: depth + 1))
-    case UInt8(ascii: "\""): return .string(try string())
-    case UInt8(ascii: "t"):
-      try cursor.literal("true")
-      return .bool(true)
-    case UInt8(ascii: "f"):
-      try cursor.literal("false")
-      return .bool(false)
-    case UInt8(ascii: "n"):
-      try cursor.literal("null")
-      return .null
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-      let start = cursor.position
-      try cursor.number()
-      return .number(JSONNumber(unchecked: text(start..<cursor.position)))
+    case UInt8(ascii: "{"): try object(depth: depth + 1)
+    case UInt8(ascii: "["): try array(depth: depth + 1)
+    case UInt8(ascii: "\""): _ = try string()
+    case UInt8(ascii: "t"): try cursor.literal("true")
+    case UInt8(ascii: "f"): try cursor.literal("false")
+    case UInt8(ascii: "n"): try cursor.literal("null")
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try cursor.number()
     default: throw cursor.fail(.unexpectedByte)
     }
   }
 
-  private mutating func array(depth: Int) throws(JSONError) -> [JSONValue] {
+  private mutating func array(depth: Int) throws(JSONError) {
     guard depth <= JSONValue.maximumDepth else { throw cursor.fail(.tooDeep) }
     cursor.position += 1
-    var items: [JSONValue] = []
-    cursor.skipSpace()
+    skipSpace()
     if try cursor.peek() == UInt8(ascii: "]") {
       cursor.position += 1
-      return items
+      return
     }
-    items.reserveCapacity(4)
     while true {
-      items.append(try value(depth: depth))
-      cursor.skipSpace()
+      try value(depth: depth)
+      skipSpace()
       switch try cursor.peek() {
       case UInt8(ascii: ","): cursor.position += 1
       case UInt8(ascii: "]"):
         cursor.position += 1
-        return items
+        return
       default: throw cursor.fail(.unexpectedByte)
       }
     }
   }
 
-  private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
+  private mutating func object(depth: Int) throws(JSONError) {
     guard depth <= JSONValue.maximumDepth else { throw cursor.fail(.tooDeep) }
     cursor.position += 1
-    var members: [JSONObject.Member] = []
-    var last = 0..<0
-    var isAscending = true
-    cursor.skipSpace()
+    skipSpace()
     if try cursor.peek() == UInt8(ascii: "}") {
       cursor.position += 1
-      return JSONObject()
+      return
     }
-    members.reserveCapacity(8)
+    let first = members.count
+    var isAscending = true
     while true {
-      cursor.skipSpace()
+      skipSpace()
       guard try cursor.peek() == UInt8(ascii: "\"") else { throw cursor.fail(.unexpectedByte) }
-      let start = cursor.position
-      let key = try string()
-      // Told by the bytes as they stand here: an escape leaves it open.
-      let written = start + 1..<cursor.position - 1
-      isAscending = isAscending && written.count == key.utf8.count && precedes(last, written)
-      last = written
-      try cursor.colon()
-      members.append((key, try value(depth: depth)))
-      cursor.skipSpace()
+      let (key, start) = (cursor.position + 1, written + 1)
+      // Of one key there may be two spellings then.
+      if try string() { mayRepeat = true }
+      let end = written - 1
+      if isAscending, let last = members.last, members.count > first {
+        isAscending = last.key(in: cursor.bytes).precedes(cursor.bytes[key..<cursor.position - 1])
+      }
+      skipSpace()
+      guard try cursor.peek() == UInt8(ascii: ":") else { throw cursor.fail(.unexpectedByte) }
+      cursor.position += 1
+      try value(depth: depth)
+      members.append(Member(place: JSONObject.Place(key: start..<end, end: written), key: key))
+      skipSpace()
       switch try cursor.peek() {
       case UInt8(ascii: ","): cursor.position += 1
       case UInt8(ascii: "}"):
         cursor.position += 1
-        return isAscending ? JSONObject(unrepeated: members) : JSONObject(members)
+        if !isAscending, !mayRepeat { mayRepeat = repeats(from: first) }
+        // What is left at the end is the outermost object's.
+        if depth > 1 { members.removeSubrange(first...) } else { self.isAscending = isAscending }
+        return
       default: throw cursor.fail(.unexpectedByte)
       }
     }
   }
 
-  /// Strictly; the first key of an object comes after nothing, and an empty one is left open.
-  @inline(__always)
-  private func precedes(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
-    var (x, y) = (a.lowerBound, b.lowerBound)
-    while x < a.upperBound, y < b.upperBound {
-      if cursor.bytes[x] != cursor.bytes[y] { return cursor.bytes[x] < cursor.bytes[y] }
-      x += 1
-      y += 1
+  /// Whether two of the innermost object's keys are the same.
+  private func repeats(from first: Int) -> Bool {
+    var keys = members[first...].map { $0.key(in: cursor.bytes) }
+    if keys.count > 16 {
+      keys.sort { $0.precedes($1) }
+      return zip(keys, keys.dropFirst()).contains { $0.isIdentical(to: $1) }
     }
-    return a.count < b.count
+    for index in keys.indices {
+      for other in 0..<index where keys[index].isIdentical(to: keys[other]) { return true }
+    }
+    return false
   }
 
-  private mutating func string() throws(JSONError) -> String {
+  // MARK: The compact form
+
+  @inline(__always)
+  private mutating func skipSpace() {
+    let start = cursor.position
+    cursor.skipSpace()
+    if cursor.position > start { replace(start..<cursor.position, with: []) }
+  }
+
+  private mutating func replace(_ range: Range<Int>, with bytes: [UInt8]) {
+    if text.isEmpty { text.reserveCapacity(cursor.bytes.count) }
+    text.append(contentsOf: cursor.bytes[copied..<range.lowerBound])
+    text.append(contentsOf: bytes)
+    copied = range.upperBound
+  }
+
+  /// Whether it holds escapes.
+  private mutating func string() throws(JSONError) -> Bool {
     let start = cursor.position + 1
-    let hasEscapes = try cursor.string()
-    let content = start..<cursor.position - 1
-    return hasEscapes ? String(decoding: cursor.unescaped(content), as: UTF8.self) : text(content)
+    guard try cursor.string() else { return false }
+    writeEscapes(in: start..<cursor.position - 1)
+    return true
   }
 
-  private func text(_ range: Range<Int>) -> String {
-    String(decoding: UnsafeBufferPointer(rebasing: cursor.bytes[range]), as: UTF8.self)
+  /// Each escape as `JSONValue.write` has it.
+  private mutating func writeEscapes(in content: Range<Int>) {
+    var index = content.lowerBound
+    while index < content.upperBound {
+      guard cursor.bytes[index] == UInt8(ascii: "\\") else {
+        index += 1
+        continue
+      }
+      switch cursor.bytes[index + 1] {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"): index += 2
+      default:
+        let end = cursor.endOfEscape(at: index)
+        var escape: [UInt8] = []
+        for byte in cursor.unescaped(index..<end) { JSONValue.append(byte, to: &escape) }
+        replace(index..<end, with: escape)
+        index = end
+      }
+    }
   }
 }

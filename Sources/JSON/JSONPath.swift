@@ -98,8 +98,7 @@ public struct JSONPath: Sendable, Hashable, CustomStringConvertible {
 extension JSONValue {
   /// The value at `path`; nil when it, or anything on the way to it, is absent.
   public subscript(path: JSONPath) -> JSONValue? {
-    // Most paths are one key.
-    if path.components.count == 1, case .key(let key) = path.components[0] { return self[key] }
+    if case .object(let object) = self { return path.components.isEmpty ? self : object.value(at: path.components) }
     var value = self
     for component in path.components {
       switch (component, value) {

@@ -1,8 +1,8 @@
 extension JSONValue {
   /// The compact JSON text, UTF-8; members in their order, numbers as they were written.
   public var serialized: [UInt8] {
+    if case .object(let object) = self { return object.text }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(256)
     write(to: &bytes)
     return bytes
   }
@@ -47,7 +47,7 @@ extension JSONValue {
     }
   }
 
-  func write(to bytes: inout [UInt8]) {
+  package func write(to bytes: inout [UInt8]) {
     switch self {
     case .null: bytes.append(contentsOf: "null".utf8)
     case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
@@ -60,19 +60,11 @@ extension JSONValue {
         item.write(to: &bytes)
       }
       bytes.append(UInt8(ascii: "]"))
-    case .object(let object):
-      bytes.append(UInt8(ascii: "{"))
-      for (index, member) in object.members.enumerated() {
-        if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        Self.write(member.key, to: &bytes)
-        bytes.append(UInt8(ascii: ":"))
-        member.value.write(to: &bytes)
-      }
-      bytes.append(UInt8(ascii: "}"))
+    case .object(let object): bytes.append(contentsOf: object.text)
     }
   }
 
-  private static func write(_ text: String, to bytes: inout [UInt8]) {
+  static func write(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     text.withBytes { content in
       var plain = 0
@@ -84,11 +76,11 @@ extension JSONValue {
   }
 
   @inline(__always)
-  private static func needsEscape(_ byte: UInt8) -> Bool {
+  static func needsEscape(_ byte: UInt8) -> Bool {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
-  private static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
+  static func append(_ byte: UInt8, to bytes: inout [UInt8]) {
     switch byte {
     case UInt8(ascii: "\""): bytes.append(contentsOf: #"\""#.utf8)
     case UInt8(ascii: "\\"): bytes.append(contentsOf: #"\\"#.utf8)
