@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import SeededRandom
 import Sync
@@ -6,16 +5,12 @@ import Testing
 
 @testable import Store
 
-extension NewEvent {
-  func store(id: Int64, _ db: Database) throws { try db.run(Self.insertion, values(id: id)) }
-}
-
 @Suite("The index of event ids")
 struct EventIndexTests {
   @Test("finds every event while they move to the big index, through crashes and failed commits", arguments: 0..<10)
   func moves(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
-    let queue = try DatabaseQueue()
+    let queue = try ConnectionQueue()
     try queue.inDatabase { db in
       try Schema.migrate(db)
       var index = try EventIndex(db, hash: SipHash(of: db), capacity: 50)
@@ -29,7 +24,7 @@ struct EventIndexTests {
         for _ in 0..<Int.random(in: 0...5, using: &random) {
           if Int.random(in: 0..<4, using: &random) == 0, let (id, number) = changed.randomElement(using: &random) {
             try index.remove(index.key(.pms, id), id: number, db)
-            try db.execute(sql: "DELETE FROM event WHERE id = ?", arguments: [number])
+            try db.run("DELETE FROM event WHERE id = ?", [.int(number)])
             changed[id] = nil
             continue
           }
@@ -37,7 +32,7 @@ struct EventIndexTests {
           let key = index.key(.pms, id)
           #expect(try index.find(key, db) == changed[id])
           guard changed[id] == nil else { continue }
-          try newEvent(id, pms("1")).store(id: next, db)
+          try newEvent(id, pms("1")).insert(id: next, db)
           try index.add(key, id: next, db)
           changed[id] = next
           next += 1
@@ -79,11 +74,10 @@ struct EventIndexTests {
 struct PendingIndexTests {
   @Test("is made at the start without a look at what is done")
   func start() throws {
-    let queue = try DatabaseQueue()
+    let queue = try ConnectionQueue()
     let plan = try queue.inDatabase { db in
       try Schema.migrate(db)
-      return try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + PendingIndex.notInTable, arguments: [0])
-        .map { $0["detail"] as String }
+      return try db.all("EXPLAIN QUERY PLAN " + PendingIndex.notInTable, [.int(0)]) { $0.text(3) ?? "" }
     }
     #expect(plan == ["SCAN event USING COVERING INDEX event_due"])
   }
@@ -91,7 +85,7 @@ struct PendingIndexTests {
   @Test("finds a record's pending events while they move to the table, through crashes", arguments: 0..<10)
   func moves(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
-    let queue = try DatabaseQueue()
+    let queue = try ConnectionQueue()
     try queue.inDatabase { db in
       try Schema.migrate(db)
       var index = try PendingIndex(db, hash: SipHash(of: db), capacity: 40)
@@ -112,7 +106,7 @@ struct PendingIndexTests {
             changed[id] = (key, state.isPending)
           } else {
             let key = pms("\(Int.random(in: 0..<20, using: &random))")
-            try newEvent("\(next)", key).store(id: next, db)
+            try newEvent("\(next)", key).insert(id: next, db)
             index.add(next, of: key)
             changed[next] = (key, true)
             next += 1

@@ -23,7 +23,7 @@ struct SQLiteStoreTests {
   func settings() throws {
     try Connections.makeFile(bench.path)
     let connections = try Connections(path: bench.path, isInline: false)
-    try connections.writer.inDatabase { (db: Database) throws in
+    try connections.writer.inDatabase { (db: SQLConnection) throws in
       #expect(try db.number("PRAGMA synchronous") == 2)
       #expect(try db.number("PRAGMA secure_delete") == 1)
       #expect(try db.number("PRAGMA foreign_keys") == 1)

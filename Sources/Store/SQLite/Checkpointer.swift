@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 /// How large the write-ahead log may grow, in pages.
 struct LogLimits: Sendable {
@@ -16,7 +15,7 @@ struct LogLimits: Sendable {
 ///
 /// `@unchecked Sendable`: the variables are touched under `condition` only.
 final class Checkpointer: @unchecked Sendable {
-  private let queue: DatabaseQueue
+  private let queue: ConnectionQueue
   private let limits: LogLimits
   private let condition = NSCondition()
   private var pages = 0
@@ -25,7 +24,7 @@ final class Checkpointer: @unchecked Sendable {
   private var forced = 0
   private var isClosed = false
 
-  init(queue: DatabaseQueue, limits: LogLimits) {
+  init(queue: ConnectionQueue, limits: LogLimits) {
     self.queue = queue
     self.limits = limits
   }

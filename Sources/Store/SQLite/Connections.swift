@@ -5,13 +5,13 @@ import Synchronization
 
 /// The connections of a store, opened and proven.
 struct Connections: Sendable {
-  let writer: DatabaseQueue
+  let writer: ConnectionQueue
   /// For what the engine reads; never waits for the writer.
-  let readers: [DatabaseQueue]
+  let readers: [ConnectionQueue]
   /// For lists and counts, which may take their time.
-  let lists: DatabaseQueue
+  let lists: ConnectionQueue
   /// Nil where the writer does its own checkpoints.
-  let checkpoints: DatabaseQueue?
+  let checkpoints: ConnectionQueue?
 
   private static let pageSize = 8192
   /// How long a connection waits for another program's lock.
@@ -20,7 +20,7 @@ struct Connections: Sendable {
   /// Opens the store's file, making it where there is none.
   init(path: String, isInline: Bool) throws(StoreError) {
     let store = try Self.attempt(path) {
-      let writer = try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 16_384))
+      let writer = try ConnectionQueue(path: path, configuration: Self.configuration(cacheKiB: 16_384))
       try writer.inDatabase { db in try Self.prepare(db, path: path, isInline: isInline) }
       return writer
     }
@@ -32,7 +32,7 @@ struct Connections: Sendable {
     (readers, lists, checkpoints) = try Self.attempt(path) {
       (
         try (0..<2).map { _ in try Self.reader(path, cacheKiB: 4096) }, try Self.reader(path, cacheKiB: 2048),
-        try DatabaseQueue(path: path, configuration: Self.configuration(cacheKiB: 256))
+        try ConnectionQueue(path: path, configuration: Self.configuration(cacheKiB: 256))
       )
     }
   }
@@ -40,7 +40,7 @@ struct Connections: Sendable {
   /// A store that is gone with its last connection.
   init() throws(StoreError) {
     writer = try translating {
-      let queue = try DatabaseQueue(configuration: Self.configuration(cacheKiB: 65_536))
+      let queue = try ConnectionQueue(configuration: Self.configuration(cacheKiB: 65_536))
       try queue.inDatabase { try Schema.migrate($0) }
       return queue
     }
@@ -50,7 +50,7 @@ struct Connections: Sendable {
   /// Gives back what the readers keep of pages.
   func shrinkReaders() {
     for queue in readers + [lists] {
-      queue.asyncUnsafeRead { database in _ = try? database.get().run("PRAGMA shrink_memory") }
+      queue.asyncRead { database in _ = try? database.get().run("PRAGMA shrink_memory") }
     }
   }
 
@@ -72,13 +72,13 @@ struct Connections: Sendable {
     return configuration
   }
 
-  private static func reader(_ path: String, cacheKiB: Int) throws -> DatabaseQueue {
+  private static func reader(_ path: String, cacheKiB: Int) throws -> ConnectionQueue {
     var configuration = configuration(cacheKiB: cacheKiB)
     configuration.readonly = true
-    return try DatabaseQueue(path: path, configuration: configuration)
+    return try ConnectionQueue(path: path, configuration: configuration)
   }
 
-  private static func prepare(_ db: Database, path: String, isInline: Bool) throws {
+  private static func prepare(_ db: SQLConnection, path: String, isInline: Bool) throws {
     let isNew = try db.number("SELECT count(*) FROM sqlite_schema") == 0
     if isNew {
       try db.execute(sql: "PRAGMA page_size = \(pageSize)")
@@ -136,20 +136,20 @@ struct Connections: Sendable {
 
 /// Reads that see one moment of the store.
 final class Readers: Sendable {
-  private let queues: [DatabaseQueue]
+  private let queues: [ConnectionQueue]
   private let turn = Atomic<Int>(0)
 
-  init(_ queues: [DatabaseQueue]) { self.queues = queues }
+  init(_ queues: [ConnectionQueue]) { self.queues = queues }
 
   /// On the caller's thread: these reads are shorter than a change of threads.
-  func read<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
+  func read<T>(_ body: (SQLConnection) throws -> T) throws(StoreError) -> T {
     let index = turn.add(1, ordering: .relaxed).oldValue & Int.max
-    return try translating { try queues[index % queues.count].unsafeRead { try $0.reading(body) } }
+    return try translating { try queues[index % queues.count].read { try $0.reading(body) } }
   }
 }
 
-extension Database {
-  func reading<T>(_ body: (Database) throws -> T) throws -> T {
+extension SQLConnection {
+  func reading<T>(_ body: (SQLConnection) throws -> T) throws -> T {
     try run("BEGIN")
     do {
       let result = try body(self)

@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 
 /// Finds the stored event that a sender's event id belongs to.
@@ -22,8 +21,6 @@ final class EventIndex {
   /// Those of the transaction under way, for the row that it gets.
   private var added: [RecentEvents.Entry] = []
   private var undo: [Undo] = []
-  private let known = Prepared("SELECT id FROM known_event WHERE hash = ?")
-  private let stored = Prepared("SELECT 1 FROM event WHERE id = ? AND side = ? AND event_id = ?")
 
   /// An event's id as its sender gave it, with its hash.
   struct Key {
@@ -40,7 +37,7 @@ final class EventIndex {
     case cleared(Int64)
   }
 
-  init(_ db: Database, hash: SipHash, capacity: Int = 49_152) throws {
+  init(_ db: SQLConnection, hash: SipHash, capacity: Int = 49_152) throws {
     self.hash = hash
     self.capacity = capacity
     try RecentEvents.each(db) { recent[$0.hash] = $0.id }
@@ -50,13 +47,14 @@ final class EventIndex {
     Key(side: side, eventID: eventID, hash: hash.event(side, eventID))
   }
 
-  func find(_ key: Key, _ db: Database) throws -> Int64? {
+  func find(_ key: Key, _ db: SQLConnection) throws -> Int64? {
     if let id = recent[key.hash] ?? moving[key.hash], try isEvent(id, key, db) { return id }
-    return try known.first(db, [.int(key.hash)]) { row in try isEvent(row[0], key, db) ? row[0] : nil }
+    let known = try db.all("SELECT id FROM known_event WHERE hash = ?", [.int(key.hash)]) { $0[0] as Int64 }
+    return try known.first { try isEvent($0, key, db) }
   }
 
   /// Takes in an event that `find` didn't.
-  func add(_ key: Key, id: Int64, _ db: Database) throws {
+  func add(_ key: Key, id: Int64, _ db: SQLConnection) throws {
     if recent[key.hash] != nil || moving[key.hash] != nil {
       try db.run(Self.insertKnown, [.int(key.hash), .int(id)])
       return
@@ -67,7 +65,7 @@ final class EventIndex {
   }
 
   /// What the recent events' rows still say of it, no event answers to.
-  func remove(_ key: Key, id: Int64, _ db: Database) throws {
+  func remove(_ key: Key, id: Int64, _ db: SQLConnection) throws {
     let hash = key.hash
     if recent[hash] == id {
       recent[hash] = nil
@@ -81,7 +79,7 @@ final class EventIndex {
 
   /// Carries on moving: `count` came with this commit. A move and its clearing together take fewer new events than they
   /// move, or each would be larger than the one before.
-  func move(alongside count: Int, _ db: Database) throws {
+  func move(alongside count: Int, _ db: SQLConnection) throws {
     try RecentEvents.insert(added, db)
     let share = 2 * count + 1
     if moved < order.count {
@@ -140,7 +138,10 @@ final class EventIndex {
   // A crash in the middle of a move leaves rows in both tables.
   private static let insertKnown = "INSERT OR IGNORE INTO known_event(hash, id) VALUES(?, ?)"
 
-  private func isEvent(_ id: Int64, _ key: Key, _ db: Database) throws -> Bool {
-    try stored.first(db, [.int(id), .side(key.side), .exact(key.eventID)]) { _ in true } ?? false
+  private func isEvent(_ id: Int64, _ key: Key, _ db: SQLConnection) throws -> Bool {
+    try db.first(
+      "SELECT 1 FROM event WHERE id = ? AND side = ? AND event_id = ?",
+      [.int(id), .side(key.side), .exact(key.eventID)]
+    ) { _ in true } ?? false
   }
 }

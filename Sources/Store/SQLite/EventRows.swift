@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -47,20 +46,22 @@ extension StoredEvent {
 }
 
 extension NewEvent {
-  static let insertion = "INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
-
-  /// What `insertion` asks for.
-  func values(id: Int64) -> [SQLValue] {
-    [
-      .int(id), .side(side), .exact(eventID), .exact(type), .text(kind.rawValue), .text(origin.rawValue),
-      .id(record), .bytes(body), .time(receivedAt), .int(state.code), .time(state.isPending ? receivedAt : nil),
-      .text(reason), .time(state.isFinished ? receivedAt : nil),
-    ]
+  func insert(id: Int64, _ db: SQLConnection) throws {
+    try db.run(
+      Self.insertion,
+      [
+        .int(id), .side(side), .exact(eventID), .exact(type), .text(kind.rawValue), .text(origin.rawValue),
+        .id(record), .bytes(body), .time(receivedAt), .int(state.code), .time(state.isPending ? receivedAt : nil),
+        .text(reason), .time(state.isFinished ? receivedAt : nil),
+      ])
   }
+
+  private static let insertion =
+    "INSERT INTO event(\(StoredEvent.columns)) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"
 }
 
 extension EventOutcome {
-  func update(_ db: Database) throws {
+  func update(_ db: SQLConnection) throws {
     try db.run(
       "UPDATE event SET state = ?, attempts = ?, due_at = ?, reason = ?, finished_at = ? WHERE id = ?",
       [

@@ -1,4 +1,3 @@
-import GRDB
 import JSON
 import Mapping
 import Sync
@@ -19,7 +18,7 @@ extension HistoryEntry {
     }
   }
 
-  func insert(_ db: Database) throws {
+  func insert(_ db: SQLConnection) throws {
     try db.run(
       Self.insertion,
       [

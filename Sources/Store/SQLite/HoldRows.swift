@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -31,7 +30,7 @@ extension Hold {
   }
 
   /// Files it, in place of the one that is filed under the same record, kind, cause and row; returns its number.
-  func save(_ db: Database) throws -> Int64 {
+  func save(_ db: SQLConnection) throws -> Int64 {
     var hold = self
     if id == 0, let filed = try filed(db) {
       hold.id = filed.id
@@ -59,7 +58,7 @@ extension Hold {
     return hold.id
   }
 
-  private func filed(_ db: Database) throws -> (id: Int64, at: Timestamp, attempts: Int)? {
+  private func filed(_ db: SQLConnection) throws -> (id: Int64, at: Timestamp, attempts: Int)? {
     let read = { (row: Row) in
       (id: row[0] as Int64, at: Timestamp(milliseconds: row[1]), attempts: row.number(2))
     }

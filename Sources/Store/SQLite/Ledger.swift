@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -12,9 +11,8 @@ final class Ledger {
   /// Forgotten in the transaction under way.
   private var forgetting: [Int64] = []
   private var appended = 0
-  private let insertion = Prepared(NewEvent.insertion)
 
-  init(_ db: Database) throws {
+  init(_ db: SQLConnection) throws {
     hash = try SipHash(of: db)
     index = try EventIndex(db, hash: hash)
     pending = try PendingIndex(db, hash: hash)
@@ -24,13 +22,13 @@ final class Ledger {
     forgotten = Set(try db.all("SELECT hash FROM forgotten") { $0[0] as Int64 })
   }
 
-  func append(_ event: NewEvent, _ db: Database) throws -> Receipt {
+  func append(_ event: NewEvent, _ db: SQLConnection) throws -> Receipt {
     if let record = event.record, isForgotten(RecordKey(event.side, record)) { return .forgotten }
     let key = index.key(event.side, event.eventID)
     if let id = try index.find(key, db) { return .duplicate(id: id) }
     let id = nextEvent
     nextEvent += 1
-    try insertion.run(db, event.values(id: id))
+    try event.insert(id: id, db)
     try index.add(key, id: id, db)
     if event.state.isPending, let record = event.record { pending.add(id, of: RecordKey(event.side, record)) }
     appended += 1
@@ -38,7 +36,7 @@ final class Ledger {
     return .accepted(id: id)
   }
 
-  func apply(_ changes: Changes, _ db: Database) throws -> Committed {
+  func apply(_ changes: Changes, _ db: SQLConnection) throws -> Committed {
     let changes = forgotten.isEmpty && forgetting.isEmpty ? changes : withoutForgotten(changes)
     var committed = Committed(pushes: [], holds: [])
     for record in changes.records { try record.save(db) }
@@ -77,14 +75,14 @@ final class Ledger {
   // MARK: Events that go
 
   /// Removes an event for good; its number is not given again.
-  func remove(_ event: (id: Int64, side: Side, eventID: String), _ db: Database) throws {
+  func remove(_ event: (id: Int64, side: Side, eventID: String), _ db: SQLConnection) throws {
     try index.remove(index.key(event.side, event.eventID), id: event.id, db)
     try pending.isFinished(event.id, db)
     try db.run("DELETE FROM event WHERE id = ?", [.int(event.id)])
   }
 
   /// Keeps the numbers of removed events from being given again after a restart.
-  func keepNumbers(_ db: Database) throws {
+  func keepNumbers(_ db: SQLConnection) throws {
     try db.run(
       "INSERT INTO meta VALUES('last event', CAST(? AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value",
       [.text(String(nextEvent - 1))])
@@ -98,7 +96,7 @@ final class Ledger {
     return forgotten.contains(value) || forgetting.contains(value)
   }
 
-  func markForgotten(_ key: RecordKey, _ db: Database) throws {
+  func markForgotten(_ key: RecordKey, _ db: SQLConnection) throws {
     let value = hash.record(key)
     try db.run("INSERT OR IGNORE INTO forgotten VALUES(?)", [.int(value)])
     forgetting.append(value)
@@ -121,7 +119,7 @@ final class Ledger {
   // MARK: Transactions
 
   /// To be called last in each transaction.
-  func finish(_ db: Database) throws {
+  func finish(_ db: SQLConnection) throws {
     try index.move(alongside: appended, db)
     try pending.move(alongside: appended, db)
   }

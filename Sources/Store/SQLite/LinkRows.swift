@@ -1,4 +1,3 @@
-import GRDB
 import JSON
 import Mapping
 import Sync
@@ -50,7 +49,7 @@ extension Link {
   }
 
   /// Stores a new link, or what a stored one has become; returns its number.
-  func save(_ db: Database) throws -> Int64 {
+  func save(_ db: SQLConnection) throws -> Int64 {
     var values: [SQLValue] = [
       .text(flow), .id(invoiced), .id(pms), .int(state.code), .time(createdAt), .time(endedAt), .text(reason),
       .id(invoicedReference), .id(pmsReference), .json(agreedJSON), .json(Self.json(invoicedEdits)),

@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -21,7 +20,7 @@ private struct Filter {
 }
 
 /// Pages of what people ask for.
-extension Database {
+extension SQLConnection {
   /// A page in the order of `id`, of which `first` of each row is the number.
   private func page<Item>(
     _ select: String, _ filter: Filter, _ query: ListQuery, newestFirst: Bool, _ read: (Row) throws -> Item

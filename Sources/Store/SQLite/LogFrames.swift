@@ -1,4 +1,3 @@
-import GRDB
 import GRDBSQLite
 
 /// Counts the pages in a connection's write-ahead log, as SQLite tells them after each commit.
@@ -8,7 +7,7 @@ final class LogFrames: @unchecked Sendable {
   private(set) var count = 0
 
   /// `db` is not to be used once this object has gone; nil counts nothing.
-  init(of db: Database?) {
+  init(of db: SQLConnection?) {
     guard let db else { return }
     // Unretained: the owner keeps this object for as long as the connection works.
     sqlite3_wal_hook(

@@ -1,4 +1,3 @@
-import GRDB
 import JSON
 import Mapping
 import Sync
@@ -75,7 +74,7 @@ extension Ledger {
   private static let slice = 500
 
   /// Removes what is over of the next slice; returns where the one after it begins, nil at the end.
-  fileprivate func pruneEvents(before time: Timestamp, after: Int64, _ db: Database) throws -> Int64? {
+  fileprivate func pruneEvents(before time: Timestamp, after: Int64, _ db: SQLConnection) throws -> Int64? {
     let rows = try db.all(
       "SELECT id, side, event_id, finished_at, received_at, state, record FROM event WHERE id > ? ORDER BY id LIMIT ?",
       [.int(after), .int(Self.slice)]
@@ -106,7 +105,7 @@ extension Ledger {
     return last.id
   }
 
-  fileprivate func forget(_ keys: [RecordKey], _ db: Database) throws {
+  fileprivate func forget(_ keys: [RecordKey], _ db: SQLConnection) throws {
     for key in keys {
       let place: [SQLValue] = [.side(key.side), .id(key.id)]
       let column = key.side == .invoiced ? "invoiced" : "pms"
@@ -135,7 +134,7 @@ extension Ledger {
   }
 }
 
-extension Database {
+extension SQLConnection {
   /// Of a slice of the events that belong to no record or tell of a merger: those whose bodies name one of `names`;
   /// and where the next slice begins.
   fileprivate func looseEvents(

@@ -1,9 +1,8 @@
-import GRDB
 import Mapping
 import Sync
 
 /// Events that wait for a person: they end with the holds that they wait for.
-extension Database {
+extension SQLConnection {
   /// Makes the events done that `holds` (closed, or discarded) or the work on `records` left open.
   func finishEvents(of holds: [Hold], _ records: [RecordKey], at time: Timestamp?) throws {
     var keys = Set(records)

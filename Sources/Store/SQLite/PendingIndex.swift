@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Mapping
 import Sync
 
@@ -39,7 +38,7 @@ final class PendingIndex: @unchecked Sendable {
     case moved(from: Int)
   }
 
-  init(_ db: Database, hash: SipHash, capacity: Int = 16_384) throws {
+  init(_ db: SQLConnection, hash: SipHash, capacity: Int = 16_384) throws {
     self.hash = hash
     self.capacity = capacity
     let inTable = try db.number("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'pending in table'")
@@ -55,7 +54,7 @@ final class PendingIndex: @unchecked Sendable {
 
   /// Numbers of events that may be the record's and pending, besides those in the table. To be asked for within a
   /// transaction, and worth something only if `generation` is the same before it and afterwards.
-  func candidates(_ key: RecordKey, _ db: Database) throws -> [Int64] {
+  func candidates(_ key: RecordKey, _ db: SQLConnection) throws -> [Int64] {
     let hash = hash.record(key)
     lock.lock()
     let known = ids[hash] ?? []
@@ -79,14 +78,14 @@ final class PendingIndex: @unchecked Sendable {
   }
 
   /// To be told of every event that is pending after a change to it.
-  func isPending(_ id: Int64, _ db: Database) throws {
+  func isPending(_ id: Int64, _ db: SQLConnection) throws {
     if hashes[id] != nil, !finished.contains(id) { return }
     guard let hash = try storedHash(id, db) else { return }
     try db.run(Self.insertRow, [.int(hash), .int(id)])
   }
 
   /// To be told of every event that isn't pending after a change to it, or is to be deleted.
-  func isFinished(_ id: Int64, _ db: Database) throws {
+  func isFinished(_ id: Int64, _ db: SQLConnection) throws {
     if let hash = hashes[id] {
       if finished.insert(id).inserted { undo.append(.finished(id)) }
       if id <= newestMoving { try deleteRow(hash, id, db) }
@@ -96,7 +95,7 @@ final class PendingIndex: @unchecked Sendable {
   }
 
   /// Carries on moving: `count` events came with this commit.
-  func move(alongside count: Int, _ db: Database) throws {
+  func move(alongside count: Int, _ db: SQLConnection) throws {
     guard moved < moving.count else { return }
     undo.append(.moved(from: moved))
     let end = min(moved + 2 * count + 1, moving.count)
@@ -142,7 +141,7 @@ final class PendingIndex: @unchecked Sendable {
 
   private static let insertRow = "INSERT OR IGNORE INTO pending_event(hash, id) VALUES(?, ?)"
 
-  private func deleteRow(_ hash: Int64, _ id: Int64, _ db: Database) throws {
+  private func deleteRow(_ hash: Int64, _ id: Int64, _ db: SQLConnection) throws {
     try db.run("DELETE FROM pending_event WHERE hash = ? AND id = ?", [.int(hash), .int(id)])
   }
 
@@ -163,7 +162,7 @@ final class PendingIndex: @unchecked Sendable {
   }
 
   /// Nil for an event of no record.
-  private func storedHash(_ id: Int64, _ db: Database) throws -> Int64? {
+  private func storedHash(_ id: Int64, _ db: SQLConnection) throws -> Int64? {
     try db.first("SELECT side, record FROM event WHERE id = ? AND record IS NOT NULL", [.int(id)]) { row in
       hash.record(try Self.key(row, 0))
     }

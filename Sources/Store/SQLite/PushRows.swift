@@ -1,4 +1,3 @@
-import GRDB
 import JSON
 import Mapping
 import Sync
@@ -36,7 +35,7 @@ extension Push {
   }
 
   /// Stores a new push with what it claims, or what a stored one has become; returns its number.
-  func save(_ db: Database) throws -> Int64 {
+  func save(_ db: SQLConnection) throws -> Int64 {
     var values: [SQLValue] = [
       .text(action.rawValue), .text(flow), .side(source.side), .id(source.id), .id(target), .int(link),
       .text(state.rawValue), .time(sentAt), .int(event), .exact(idempotencyKey), .json(propertiesJSON),

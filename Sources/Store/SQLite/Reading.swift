@@ -1,9 +1,8 @@
-import GRDB
 import Mapping
 import Sync
 
 /// What the engine asks while it works.
-extension Database {
+extension SQLConnection {
   func unit(of key: RecordKey, pending: PendingIndex) throws -> UnitState {
     var unit = UnitState()
     unit.link = try first(key.side == .invoiced ? Self.invoicedLink : Self.pmsLink, [.id(key.id)], Link.init)

@@ -8,7 +8,7 @@ enum RecentEvents {
     var hash: Int64
   }
 
-  static func insert(_ entries: [Entry], _ db: Database) throws {
+  static func insert(_ entries: [Entry], _ db: SQLConnection) throws {
     guard let first = entries.first else { return }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(entries.count * size)
@@ -20,7 +20,7 @@ enum RecentEvents {
   }
 
   /// All of them; those of removed events too.
-  static func each(_ db: Database, _ body: (Entry) -> Void) throws {
+  static func each(_ db: SQLConnection, _ body: (Entry) -> Void) throws {
     try db.each("SELECT entries FROM recent_event", []) { row in
       row.withBytes(0) { bytes in
         let bytes = UnsafeRawBufferPointer(bytes)

@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -28,7 +27,7 @@ extension RecordState {
     }
   }
 
-  func save(_ db: Database) throws {
+  func save(_ db: SQLConnection) throws {
     try db.run(
       Self.saving,
       [

@@ -1,5 +1,4 @@
 import Dispatch
-import GRDB
 import JSON
 import Mapping
 import Sync
@@ -122,7 +121,8 @@ public final class SQLiteStore: Store, Sendable {
   }
 
   /// Makes one change durable.
-  func write<T: Sendable>(_ work: @escaping @Sendable (Ledger, Database) throws -> T) async throws(StoreError) -> T {
+  func write<T: Sendable>(_ work: @escaping @Sendable (Ledger, SQLConnection) throws -> T) async throws(StoreError) -> T
+  {
     let result: Result<T, StoreError> = await withCheckedContinuation { continuation in
       writer.submit(
         .change(
@@ -190,10 +190,10 @@ public final class SQLiteStore: Store, Sendable {
   public func counts() async throws(StoreError) -> StoreCounts { try await list { try $0.counts() } }
 
   /// Reads what may take a while, on a thread of its own.
-  func list<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(StoreError) -> T {
+  func list<T: Sendable>(_ body: @escaping @Sendable (SQLConnection) throws -> T) async throws(StoreError) -> T {
     if isInline { return try readers.read(body) }
     let result: Result<T, StoreError> = await withCheckedContinuation { continuation in
-      connections.lists.asyncUnsafeRead { database in
+      connections.lists.asyncRead { database in
         do throws(StoreError) {
           continuation.resume(returning: .success(try translating { try database.get().reading(body) }))
         } catch { continuation.resume(returning: .failure(error)) }

@@ -1,5 +1,3 @@
-import GRDB
-
 /// The tables, and how an older store becomes a newer one.
 enum Schema {
   /// "CSyn": tells our files from other programs' SQLite files.
@@ -8,27 +6,25 @@ enum Schema {
   static var version: Int { steps.count }
 
   /// Brings the store to this program's version, each step in a transaction of its own.
-  static func migrate(_ db: Database) throws {
+  static func migrate(_ db: SQLConnection) throws {
     let found = Int(try db.number("PRAGMA user_version"))
     for step in steps.indices.dropFirst(found) {
-      try db.inTransaction(.immediate) {
+      try db.inTransaction {
         try db.execute(sql: steps[step])
         try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(step + 1)")
-        return .commit
       }
     }
   }
 
   /// Deletes all that a store holds, as if it had just been made.
-  static func empty(_ db: Database) throws {
+  static func empty(_ db: SQLConnection) throws {
     let tables = try db.all(
       "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'sqlite_sequence') ORDER BY name"
     ) { $0.text(0) ?? "" }
-    try db.inTransaction(.immediate) {
+    try db.inTransaction {
       for table in tables { try db.run("DELETE FROM \(table)") }
       try db.run("DELETE FROM meta WHERE name <> 'hash key'")
       try db.run("DELETE FROM sqlite_sequence")
-      return .commit
     }
   }
 

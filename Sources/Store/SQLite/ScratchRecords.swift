@@ -4,7 +4,7 @@ import Sync
 /// Bytes by record, on a disk where they don't fit into memory, gone with this object: for comparing listings of any
 /// length. SQLite keeps a database without a name in a file that is deleted as it is made.
 public final class ScratchRecords: Sendable {
-  private let queue: DatabaseQueue
+  private let queue: ConnectionQueue
   private static let cacheKiB = 2048
 
   public init() throws(StoreError) {
@@ -16,7 +16,7 @@ public final class ScratchRecords: Sendable {
         try db.execute(
           sql: "PRAGMA cache_size = -\(Self.cacheKiB); PRAGMA temp_store = FILE; PRAGMA journal_mode = OFF")
       }
-      let queue = try DatabaseQueue(path: "", configuration: configuration)
+      let queue = try ConnectionQueue(path: "", configuration: configuration)
       // One transaction without end: nobody will read this file after us.
       try queue.inDatabase {
         try $0.execute(sql: "CREATE TABLE item(id BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID; BEGIN EXCLUSIVE")

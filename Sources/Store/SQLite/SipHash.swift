@@ -1,4 +1,3 @@
-import GRDB
 import Mapping
 import Sync
 
@@ -69,7 +68,7 @@ struct SipHash: Sendable {
 
 extension SipHash {
   /// With the store's key, which is made when the store is.
-  init(of db: Database) throws {
+  init(of db: SQLConnection) throws {
     let key = try db.first("SELECT value FROM meta WHERE name = 'hash key'", [], { $0.bytes(0) }) ?? nil
     guard let hash = key.flatMap({ SipHash(key: $0) }) else { throw Damage(what: "it has lost its hash key") }
     self = hash

@@ -13,7 +13,7 @@ enum SQLValue: Sendable {
 
 /// How statements are run here: prepared once per connection, bound and stepped without GRDB's general machinery, which
 /// costs as much as SQLite itself.
-extension Database {
+extension SQLConnection {
   func run(_ sql: String, _ values: [SQLValue] = []) throws { try each(sql, values) { _ in true } }
 
   func all<T>(_ sql: String, _ values: [SQLValue] = [], _ read: (Row) throws -> T) throws -> [T] {
@@ -41,13 +41,9 @@ extension Database {
 
   /// Reads the rows one by one for as long as `read` returns true.
   func each(_ sql: String, _ values: [SQLValue], _ read: (Row) throws -> Bool) throws {
-    try each(try cachedStatement(sql: sql), values, read)
-  }
-
-  fileprivate func each(_ cached: Statement, _ values: [SQLValue], _ read: (Row) throws -> Bool) throws {
-    let statement = cached.sqliteStatement
+    let statement = try statement(sql)
     guard sqlite3_bind_parameter_count(statement) == values.count else {
-      throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "\(values.count) values for: \(cached.sql)")
+      throw DatabaseError(resultCode: .SQLITE_MISUSE, message: "\(values.count) values for: \(sql)")
     }
     try values.bind(to: statement, check: check) {
       // Every run ends with it, whatever it read; what it reports was reported by the step.
@@ -67,34 +63,6 @@ extension Database {
       throw DatabaseError(
         resultCode: ResultCode(rawValue: sqlite3_extended_errcode(sqliteConnection)), message: lastErrorMessage)
     }
-  }
-}
-
-/// A statement of one connection that is kept at hand: for those of every event, which would take as long to be found
-/// by their text as to be run. The connection owns it, and may drop it.
-final class Prepared {
-  private let sql: String
-  private weak var statement: Statement?
-
-  init(_ sql: String) { self.sql = sql }
-
-  func run(_ db: Database, _ values: [SQLValue] = []) throws { try db.each(of(db), values) { _ in true } }
-
-  /// What `read` makes of the first row of which it makes something.
-  func first<T>(_ db: Database, _ values: [SQLValue], _ read: (Row) throws -> T?) throws -> T? {
-    var item: T?
-    try db.each(of(db), values) { row in
-      item = try read(row)
-      return item == nil
-    }
-    return item
-  }
-
-  private func of(_ db: Database) throws -> Statement {
-    if let statement { return statement }
-    let statement = try db.cachedStatement(sql: sql)
-    self.statement = statement
-    return statement
   }
 }
 

@@ -10,11 +10,11 @@ extension SQLiteStore {
       var configuration = Configuration()
       configuration.readonly = true
       configuration.busyMode = .timeout(5)
-      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      let queue = try ConnectionQueue(path: path, configuration: configuration)
       defer { try? queue.close() }
       // An empty file is a store that was never opened.
       let isEmpty = try queue.inDatabase { try $0.number("SELECT count(*) FROM sqlite_schema") == 0 }
-      if !isEmpty { try queue.inDatabase { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy]) } }
+      if !isEmpty { try queue.inDatabase { try $0.run("VACUUM INTO ?", [.text(copy)]) } }
     }
   }
 }

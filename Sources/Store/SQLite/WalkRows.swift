@@ -1,4 +1,3 @@
-import GRDB
 import JSON
 import Mapping
 import Sync

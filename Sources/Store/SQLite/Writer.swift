@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Sync
 
@@ -18,7 +17,7 @@ enum WriteRequest: Sendable {
   /// `work` makes the change, and returns what to do after the commit. It may run once more, after a rollback, when
   /// another request of its batch fails.
   case change(
-    work: @Sendable (Ledger, Database) throws -> @Sendable () -> Void, failed: @Sendable (StoreError) -> Void)
+    work: @Sendable (Ledger, SQLConnection) throws -> @Sendable () -> Void, failed: @Sendable (StoreError) -> Void)
 
   /// How a request ended, as far as its commit holds.
   enum Outcome: Sendable {
@@ -27,7 +26,7 @@ enum WriteRequest: Sendable {
     case failed(StoreError)
   }
 
-  fileprivate func run(_ ledger: Ledger, _ db: Database) throws -> Outcome {
+  fileprivate func run(_ ledger: Ledger, _ db: SQLConnection) throws -> Outcome {
     switch self {
     case .event(let event, _): .received(try ledger.append(event, db))
     case .change(let work, _): .changed(then: try work(ledger, db))
@@ -57,14 +56,12 @@ final class Writer: @unchecked Sendable {
   /// How long nothing is written before memory is given back.
   private static let idleTime: TimeInterval = 5
 
-  let queue: DatabaseQueue
+  let queue: ConnectionQueue
   /// For readers, who may ask it from any thread.
   let pending: PendingIndex
   private let isInline: Bool
   private let ledger: Ledger
   private let frames: LogFrames
-  private let beginning = Prepared("BEGIN IMMEDIATE")
-  private let committing = Prepared("COMMIT")
   private let deliver: SQLiteStore.Delivery
   private let observe: @Sendable (CommitSample) -> Void
   private let logGrew: @Sendable (Int) -> Bool
@@ -80,7 +77,7 @@ final class Writer: @unchecked Sendable {
   /// `logGrew` is told after each commit how many pages the write-ahead log has, and says whether the writer is to
   /// carry it over; `idle` is called when nothing has been written for a while.
   init(
-    queue: DatabaseQueue, isInline: Bool, deliver: @escaping SQLiteStore.Delivery,
+    queue: ConnectionQueue, isInline: Bool, deliver: @escaping SQLiteStore.Delivery,
     observe: @escaping @Sendable (CommitSample) -> Void,
     logGrew: @escaping @Sendable (Int) -> Bool, idle: @escaping @Sendable () -> Void
   ) throws {
@@ -92,10 +89,7 @@ final class Writer: @unchecked Sendable {
     self.idle = idle
     (ledger, frames) = try queue.inDatabase { db in
       var ledger: Ledger?
-      try db.inTransaction(.immediate) {
-        ledger = try Ledger(db)
-        return .commit
-      }
+      try db.inTransaction { ledger = try Ledger(db) }
       guard let ledger else { throw Damage(what: "nothing was read") }
       return (ledger, LogFrames(of: isInline ? nil : db))
     }
@@ -174,13 +168,13 @@ final class Writer: @unchecked Sendable {
     if runsHere { completion(queue.inDatabase(Self.truncateLog)) }
   }
 
-  private static func truncateLog(_ db: Database) -> Bool {
+  private static func truncateLog(_ db: SQLConnection) -> Bool {
     (try? db.number("PRAGMA wal_checkpoint(TRUNCATE)")) == 0
   }
 
   private static let closed = StoreError.unavailable("it is closed")
 
-  private func next(_ db: Database) -> [WriteRequest]? {
+  private func next(_ db: SQLConnection) -> [WriteRequest]? {
     condition.lock()
     var isIdle = false
     while waiting.isEmpty && truncations.isEmpty && !isClosed && !wantsCheckpoint && !isIdle {
@@ -213,7 +207,7 @@ final class Writer: @unchecked Sendable {
     unsafeBitCast($0, to: (@convention(c) (Int) -> Int32).self)
   }
 
-  private func giveBackMemory(_ db: Database) {
+  private func giveBackMemory(_ db: SQLConnection) {
     hoards = false
     _ = try? db.run("PRAGMA shrink_memory")
     idle()
@@ -221,7 +215,7 @@ final class Writer: @unchecked Sendable {
   }
 
   /// Returns how the requests ended, in their order.
-  private func commit(_ batch: [WriteRequest], _ db: Database) -> [WriteRequest.Outcome] {
+  private func commit(_ batch: [WriteRequest], _ db: SQLConnection) -> [WriteRequest.Outcome] {
     guard !batch.isEmpty else { return [] }
     hoards = true
     let start = ContinuousClock.now
@@ -241,12 +235,12 @@ final class Writer: @unchecked Sendable {
     return outcomes
   }
 
-  private func transaction<T>(_ db: Database, _ body: () throws -> T) throws -> T {
+  private func transaction<T>(_ db: SQLConnection, _ body: () throws -> T) throws -> T {
     do {
-      try beginning.run(db)
+      try db.run("BEGIN IMMEDIATE")
       let result = try body()
       try ledger.finish(db)
-      try committing.run(db)
+      try db.run("COMMIT")
       ledger.committed()
       return result
     } catch {
@@ -258,7 +252,7 @@ final class Writer: @unchecked Sendable {
   }
 
   /// Runs one request so that its failure is its own.
-  private func attempt(_ request: WriteRequest, _ db: Database) throws -> WriteRequest.Outcome {
+  private func attempt(_ request: WriteRequest, _ db: SQLConnection) throws -> WriteRequest.Outcome {
     let mark = ledger.mark
     try db.run("SAVEPOINT request")
     do {
