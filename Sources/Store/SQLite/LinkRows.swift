@@ -52,7 +52,7 @@ extension Link {
   func save(_ db: SQLConnection) throws -> Int64 {
     var values: [SQLValue] = [
       .text(flow), .id(invoiced), .id(pms), .int(state.code), .time(createdAt), .time(endedAt), .text(reason),
-      .id(invoicedReference), .id(pmsReference), .json(agreedJSON), .json(Self.json(invoicedEdits)),
+      .id(invoicedReference), .id(pmsReference), .blob(agreedText), .json(Self.json(invoicedEdits)),
       .json(Self.json(pmsEdits)), .json(memory),
     ]
     if id == 0 {
@@ -78,9 +78,20 @@ extension Link {
     WHERE id = ?14 AND flow = ?1 AND invoiced = ?2 AND pms = ?3 AND state = ?4
     """
 
-  private var agreedJSON: JSONValue {
+  /// Written straight away: the values of a link's rows are most of what is stored at each change.
+  private var agreedText: [UInt8] {
+    var text: [UInt8] = [UInt8(ascii: "{")]
+    text.reserveCapacity(96 * agreed.count + 2)
     // Keys are sorted by themselves: pairs are large.
-    .object(JSONObject(agreed.keys.sorted().compactMap { row in agreed[row].map { (row, $0.stored) } }))
+    for row in agreed.keys.sorted() {
+      guard let pair = agreed[row] else { continue }
+      if text.count > 1 { text.append(UInt8(ascii: ",")) }
+      JSONValue.string(row).write(to: &text)
+      text.append(UInt8(ascii: ":"))
+      pair.write(to: &text)
+    }
+    text.append(UInt8(ascii: "}"))
+    return text
   }
 
   private static func json(_ edits: [String: Edit]) -> JSONValue {
@@ -117,8 +128,14 @@ extension AgreedPair {
       isBaseOnly: flags & 4 != 0)
   }
 
-  fileprivate var stored: JSONValue {
+  fileprivate func write(to text: inout [UInt8]) {
     let flags = (invoiced.map { _ in 0 } ?? 1) + (pms.map { _ in 0 } ?? 2) + (isBaseOnly ? 4 : 0)
-    return [.string(fingerprint), invoiced ?? .null, pms ?? .null, .number(JSONNumber(flags))]
+    text.append(UInt8(ascii: "["))
+    for value in [.string(fingerprint), invoiced ?? .null, pms ?? .null] {
+      value.write(to: &text)
+      text.append(UInt8(ascii: ","))
+    }
+    text.append(UInt8(ascii: "0") + UInt8(flags))
+    text.append(UInt8(ascii: "]"))
   }
 }
