@@ -31,8 +31,7 @@ extension Worker {
     push.read = base.version
     if push.replacesMetadata { push.metadata = base.record["metadata"] ?? [:] }
     work.pushBasis = basis
-    work.changes.pushes.append(push)
-    push.id = try await commit(&work).pushes.first ?? 0
+    push.id = try await writeDown(push, &work)
 
     let written = try await send(push, &work) { (connector) async throws(ConnectorError) in
       try await connector.update(assignments, of: base, idempotencyKey: push.idempotencyKey)
@@ -47,6 +46,17 @@ extension Worker {
     }
     guard let seen = work.records[base.key]?.last else { return }
     try await settle(push, changes, before: written.before ?? base, seen: seen, flow, &work)
+  }
+
+  /// Makes a push durable before it is sent (rule 12). What was merely taken over from pending events waits for the
+  /// answer: after a crash they tell it again.
+  private func writeDown(_ push: Push, _ work: inout Work) async throws(Interruption) -> Int64 {
+    let observed = work.changes.isToldByEvents ? work.changes : Changes()
+    if !observed.isEmpty { work.changes = Changes() }
+    work.changes.pushes.append(push)
+    let number = try await commit(&work).pushes.first ?? 0
+    if !observed.isEmpty { work.changes = observed }
+    return number
   }
 
   private func checkLimits(_ assignments: [Assignment], _ side: Side, _ flow: Flow, _ work: inout Work)
@@ -247,6 +257,15 @@ extension Push {
   fileprivate func isDuplicate(_ error: ConnectorError) -> Bool {
     guard error.status == 400, let property = error.property else { return false }
     return side == .invoiced && property == "number" && properties.contains { $0.path.description == property }
+  }
+}
+
+extension Changes {
+  /// Whether pending events tell all of it: what their payloads show, and what follows from that for stored links.
+  fileprivate var isToldByEvents: Bool {
+    records.allSatisfy { $0.last?.source == .payload } && links.allSatisfy { $0.id != 0 } && pushes.isEmpty
+      && settledPushes.isEmpty && holds.isEmpty && closedHolds.isEmpty && events.isEmpty && finished.isEmpty
+      && followUps.isEmpty && history.isEmpty
   }
 }
 
