@@ -149,11 +149,13 @@ final class Scheduler: Sendable {
 
   private func pump() {
     while let key = next() {
-      Task(executorPreference: executor) {
+      let process = { @Sendable in
         let lease = Lease(self, key)
         await self.work(key, lease)
         self.finished(lease.release())
       }
+      // A preference, even for none, is asked about at every step of a task.
+      if let executor { Task(executorPreference: executor, operation: process) } else { Task(operation: process) }
     }
   }
 
