@@ -5,6 +5,14 @@ public enum Side: String, Sendable, Hashable, CaseIterable, Codable {
 
   public var other: Side { self == .invoiced ? .pms : .invoiced }
 
+  /// By the case: what comes with a raw value hashes its text, and records are looked up by their side all the time.
+  public func hash(into hasher: inout Hasher) {
+    switch self {
+    case .invoiced: hasher.combine(0 as UInt8)
+    case .pms: hasher.combine(1 as UInt8)
+    }
+  }
+
   /// The system's name for people.
   public var title: String { self == .invoiced ? "Invoiced" : "the PMS" }
 }
