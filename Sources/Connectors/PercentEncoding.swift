@@ -59,15 +59,13 @@ struct URLTemplate {
   func expanded(_ values: KeyValuePairs<String, String>) -> String {
     var result = ""
     var rest = text[...]
-    while let brace = rest.firstIndex(of: "{") {
+    // By bytes: for every call, and a text's characters take a look at what combines with what.
+    while let brace = rest.utf8.firstIndex(of: UInt8(ascii: "{")) {
       result += rest[..<brace]
       rest = rest[brace...]
-      guard let (name, value) = values.first(where: { rest.hasPrefix("{\($0.key)}") }) else {
-        result.append(rest.removeFirst())
-        continue
-      }
-      result += value
-      rest = rest.dropFirst(name.count + 2)
+      let named = values.first { rest.utf8.starts(with: "{\($0.key)}".utf8) }
+      result += named?.value ?? "{"
+      rest = rest[rest.utf8.index(brace, offsetBy: named.map { $0.key.utf8.count + 2 } ?? 1)...]
     }
     return result + rest
   }

@@ -25,8 +25,8 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     !text.isEmpty
       && text.utf8.allSatisfy {
         switch $0 {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-        default: "!#$%&'*+-.^_`|~".utf8.contains($0)
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d: true
+        default: "!#$%&'*+.^_`|~".utf8.contains($0)
         }
       }
   }

@@ -36,12 +36,12 @@ enum RequestHead {
     var lines = ["Expect:"]
     if request.headers["Content-Type"] == nil { lines.append("Content-Type:") }
     for (name, value) in request.headers.fields {
-      switch name.lowercased() {
-      case "content-length", "transfer-encoding", "expect": continue  // libcurl's own
+      if libcurlsOwn.contains(where: { $0.isSameASCII(name[...]) }) { continue }
       // A semicolon is libcurl's way to send an empty value.
-      default: lines.append(value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? "\(name);" : "\(name): \(value)")
-      }
+      lines.append(value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? "\(name);" : "\(name): \(value)")
     }
     return lines
   }
+
+  private static let libcurlsOwn = ["content-length", "transfer-encoding", "expect"]
 }
