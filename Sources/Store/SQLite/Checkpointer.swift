@@ -33,15 +33,21 @@ final class Checkpointer: @unchecked Sendable {
   func start(full: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) {
     let thread = Thread {
       while self.waitForWork() {
-        let pages = try? self.queue.inDatabase { try $0.first("PRAGMA wal_checkpoint(PASSIVE)") { $0.number(1) } }
-        guard let pages = pages ?? nil else { continue }
-        if pages >= self.limits.restart { full() }
+        guard let pages = self.carryOver(), pages >= self.limits.restart else { continue }
+        // What was written meanwhile, so that little is left for the writer to do, on which every answer waits.
+        if self.carryOver() != nil { full() }
       }
       ended()
     }
     thread.name = "store-checkpoint"
     thread.stackSize = 1 << 20
     thread.start()
+  }
+
+  /// Returns how many pages the log had; nil where it couldn't.
+  private func carryOver() -> Int? {
+    let pages = try? queue.inDatabase { try $0.first("PRAGMA wal_checkpoint(PASSIVE)") { $0.number(1) } }
+    return pages ?? nil
   }
 
   /// To be told after each commit; whether the writer is to carry the log over itself.
