@@ -15,8 +15,6 @@ public struct JSONObject: Sendable {
   /// Compact, in the one form that `JSONValue.write` gives it: texts are equal where members are, in the same order.
   private(set) var text: [UInt8]
   private(set) var places: [Place]
-  /// Whether the texts of the keys rise strictly: many senders sort them.
-  private(set) var isAscending: Bool
 
   /// A member within the text. Its key is what stands between the quotes, and one form of each key there is.
   struct Place: Sendable {
@@ -31,6 +29,15 @@ public struct JSONObject: Sendable {
       (keyStart, keyEnd, self.end) = (UInt32(key.lowerBound), UInt32(key.upperBound), UInt32(end))
     }
 
+    /// Most keys are told apart by their length or their first byte.
+    @inline(__always)
+    func has(_ key: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+      guard Int(truncatingIfNeeded: keyEnd &- keyStart) == key.count else { return false }
+      let start = Int(truncatingIfNeeded: keyStart)
+      return key.isEmpty
+        || text[start] == key[0] && memcmp(text.baseAddress! + start, key.baseAddress!, key.count) == 0
+    }
+
     mutating func move(by count: Int) {
       self = Place(key: key.lowerBound + count..<key.upperBound + count, end: Int(end) + count)
     }
@@ -38,7 +45,7 @@ public struct JSONObject: Sendable {
 
   public init(_ members: [Member] = []) {
     guard !members.isEmpty else {
-      self.init(text: Self.none, places: [], isAscending: true)
+      self.init(text: Self.none, places: [])
       return
     }
     var text: [UInt8] = []
@@ -47,28 +54,21 @@ public struct JSONObject: Sendable {
     places.reserveCapacity(members.count)
     for (key, value) in members { Self.append(key, value, to: &text, &places) }
     text.append(UInt8(ascii: "}"))
-    let isAscending = text.withUnsafeBufferPointer { JSONText($0).isAscending(places) }
-    if !isAscending, text.withUnsafeBufferPointer({ JSONText($0).repeats(places) }) {
+    if text.withUnsafeBufferPointer({ JSONText($0).repeats(places) }) {
       self.init(unrepeated: text.withUnsafeBufferPointer { JSONText($0).withoutRepeated() })
     } else {
-      self.init(text: text, places: places, isAscending: isAscending)
+      self.init(text: text, places: places)
     }
   }
 
   /// Of a compact text whose objects, this one and those within, have no key twice.
   init(unrepeated text: [UInt8]) {
-    let (places, isAscending) = text.withUnsafeBufferPointer { bytes in
-      let compact = JSONText(bytes)
-      let places = compact.places(from: 0)
-      return (places, compact.isAscending(places))
-    }
-    self.init(text: text, places: places, isAscending: isAscending)
+    self.init(text: text, places: text.withUnsafeBufferPointer { JSONText($0).places(from: 0) })
   }
 
-  init(text: [UInt8], places: [Place], isAscending: Bool) {
+  init(text: [UInt8], places: [Place]) {
     self.text = text
     self.places = places
-    self.isAscending = isAscending
   }
 
   private static let none = Array("{}".utf8)
@@ -107,7 +107,6 @@ public struct JSONObject: Sendable {
         text.removeLast(isEmpty ? 2 : 1)
         Self.append(key, newValue, to: &text, &places)
         text.append(UInt8(ascii: "}"))
-        isAscending = isAscending && isLastInOrder
       }
     }
   }
@@ -133,11 +132,6 @@ public struct JSONObject: Sendable {
     }
   }
 
-  private var isLastInOrder: Bool {
-    places.count < 2
-      || text.withUnsafeBufferPointer { JSONText($0).precedes(places[count - 2].key, places[count - 1].key) }
-  }
-
   private mutating func remove(at index: Int) {
     guard count > 1 else {
       self = JSONObject()
@@ -157,16 +151,7 @@ public struct JSONObject: Sendable {
   func index(ofKeyText key: UnsafeBufferPointer<UInt8>) -> Int? {
     text.withUnsafeBufferPointer { text in
       places.withUnsafeBufferPointer { places in
-        let text = JSONText(text)
-        var (first, end) = (0, places.count)
-        if isAscending {
-          // By halves, down to a few.
-          while end - first > 4 {
-            let middle = (first + end) / 2
-            if text.bytes[places[middle].key].isAfter(key) { end = middle } else { first = middle }
-          }
-        }
-        for index in first..<end where text.has(key, at: places[index].key) { return index }
+        for index in 0..<places.count where places[index].has(key, in: text) { return index }
         return nil
       }
     }

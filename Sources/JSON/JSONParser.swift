@@ -26,7 +26,6 @@ struct JSONParser {
   private var copied = 0
   /// Of the objects that are being read, the outermost first.
   private var members: [Member] = []
-  private var isAscending = true
   private var mayRepeat = false
 
   private struct Member {
@@ -49,7 +48,7 @@ struct JSONParser {
     if cursor.position < cursor.bytes.count { throw cursor.fail(.trailingBytes) }
     text.append(contentsOf: cursor.bytes[copied...])
     if !mayRepeat, text[0] == UInt8(ascii: "{") {
-      return .object(JSONObject(text: text, places: members.map(\.place), isAscending: isAscending))
+      return .object(JSONObject(text: text, places: members.map(\.place)))
     }
     return text.withUnsafeBufferPointer { bytes in
       let compact = JSONText(bytes)
@@ -128,7 +127,7 @@ struct JSONParser {
         cursor.position += 1
         if !isAscending, !mayRepeat { mayRepeat = repeats(from: first) }
         // What is left at the end is the outermost object's.
-        if depth > 1 { members.removeSubrange(first...) } else { self.isAscending = isAscending }
+        if depth > 1 { members.removeSubrange(first...) }
         return
       default: throw cursor.fail(.unexpectedByte)
       }

@@ -264,13 +264,6 @@ extension Slice<UnsafeBufferPointer<UInt8>> {
   }
 
   @inline(__always)
-  func isAfter(_ other: UnsafeBufferPointer<UInt8>) -> Bool {
-    let shared = Swift.min(count, other.count)
-    let order = shared == 0 ? 0 : memcmp(base.baseAddress! + startIndex, other.baseAddress!, shared)
-    return order == 0 ? count > other.count : order > 0
-  }
-
-  @inline(__always)
   func isIdentical(to other: Self) -> Bool {
     count == other.count
       && memcmp(base.baseAddress! + startIndex, other.base.baseAddress! + other.startIndex, count) == 0
