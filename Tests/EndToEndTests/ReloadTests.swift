@@ -94,7 +94,8 @@ struct ReloadTests {
     let mapping = try String(
       contentsOf: installation.folder.url.appendingPathComponent("mapping.yaml"), encoding: .utf8)
     try installation.folder.write(
-      mapping.replacing("match: &match", with: "match: &match\n      - { invoiced: metadata.nr, pms: nr }"), "mapping.yaml")
+      mapping.replacing("match: &match", with: "match: &match\n      - { invoiced: metadata.nr, pms: nr }"),
+      "mapping.yaml")
     try installation.folder.write(text, "customer-sync.yaml")
     let run = try await installation.serve()
     try installation.folder.write(text + "lisen: nowhere\n", "customer-sync.yaml")
