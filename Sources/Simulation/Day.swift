@@ -273,7 +273,7 @@ extension Day: NetworkObserver {
       self.systems[side]?.customers.contains { $0["id"]?.identifier == id } ?? false
     }
     if let record = made ?? before.flatMap({ self.record($0["id"]?.identifier, on: side) }) {
-      judge.shows(record, on: side)
+      judge.shows(record, on: side, after: request)
     }
   }
 

@@ -369,10 +369,13 @@ final class Judge: Sendable {
   }
 
   /// What a record shows after a write: the source of a one-way row may be what its side sets by itself, such as the
-  /// time of the last change, or an object with the written value in it; a copy of it is not invented.
-  func shows(_ record: JSONValue, on side: Side) {
-    for row in rows where row.direction != .both && row.direction.carries(from: side) {
-      guard let raw = row.raw(on: side, in: record) else { continue }
+  /// time of the last change, or an object with the written value in it, and a side may fill anew what was cleared; a copy
+  /// of it is not invented.
+  func shows(_ record: JSONValue, on side: Side, after request: HTTPRequest) {
+    let sent = try? JSONValue(parsing: request.body)
+    for row in rows where row.direction.carries(from: side) {
+      let path = row.path(on: side)
+      guard row.direction != .both || sent?[path] == .null, let raw = row.raw(on: side, in: record) else { continue }
       state.withLock { $0.known[row.key, default: []].append((side, raw)) }
     }
   }
