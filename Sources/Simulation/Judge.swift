@@ -238,7 +238,9 @@ final class Judge: Sendable {
       for side in Side.allCases {
         guard let record = records[side] else { return false }
         let name = Self.name(record, side)
-        guard let entry = state.entered[name]?[row.path(on: side).description], !entry.isSilent,
+        // Edits of two pairs that a merge made one didn't meet: `on_link` decides between them (rule 15).
+        guard !state.mergedInto.values.contains(name),
+          let entry = state.entered[name]?[row.path(on: side).description], !entry.isSilent,
           state.lastEdits[name] == entry.at, let value = try? row.canonical(on: side, raw: entry.raw)
         else { return false }
         edits.append((side, entry.at, value))
