@@ -51,4 +51,14 @@ struct WalkTests {
     #expect(try scratch.left(after: RecordID("1998"), limit: 2).map(\.id.text) == ["1999", "2"])
     #expect(try scratch.left(after: RecordID("6999"), limit: 1).first?.value == large + [UInt8(70)])
   }
+
+  @Test("scratch records go with their object, in the middle of their transaction, time and again")
+  func scratchGoes() throws {
+    for number in 0..<200 {
+      let scratch = try ScratchRecords()
+      #expect(try scratch.put(RecordID("\(number)"), [1]))
+      #expect(try scratch.take(RecordID("\(number)")) == [1])
+      #expect(try scratch.put(RecordID("left"), [2]))
+    }
+  }
 }

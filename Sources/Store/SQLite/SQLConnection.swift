@@ -34,7 +34,8 @@ final class SQLConnection {
     return (mark ?? bytes.count) & (groups - 1)
   }
 
-  /// To be called before the connection is closed.
+  /// To be called before the connection is closed: SQLite would close it only when the last of them goes, and then roll
+  /// back into what GRDB has freed by then.
   func forgetStatements() { prepared = Array(repeating: [], count: Self.groups) }
 
   // MARK: As GRDB has it
@@ -93,4 +94,7 @@ final class ConnectionQueue: @unchecked Sendable {
     queue.inDatabase { _ in connection.forgetStatements() }
     try queue.close()
   }
+
+  /// One that nobody closed is closed with `queue`, and nobody else has the connection any more.
+  deinit { connection.forgetStatements() }
 }
