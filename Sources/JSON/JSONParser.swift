@@ -125,26 +125,13 @@ struct JSONParser {
       case UInt8(ascii: ","): cursor.position += 1
       case UInt8(ascii: "}"):
         cursor.position += 1
-        if !isAscending, !mayRepeat { mayRepeat = repeats(from: first) }
+        if !isAscending, !mayRepeat { mayRepeat = members[first...].map { $0.key(in: cursor.bytes) }.haveTwins }
         // What is left at the end is the outermost object's.
         if depth > 1 { members.removeSubrange(first...) }
         return
       default: throw cursor.fail(.unexpectedByte)
       }
     }
-  }
-
-  /// Whether two of the innermost object's keys are the same.
-  private func repeats(from first: Int) -> Bool {
-    var keys = members[first...].map { $0.key(in: cursor.bytes) }
-    if keys.count > 16 {
-      keys.sort { $0.precedes($1) }
-      return zip(keys, keys.dropFirst()).contains { $0.isIdentical(to: $1) }
-    }
-    for index in keys.indices {
-      for other in 0..<index where keys[index].isIdentical(to: keys[other]) { return true }
-    }
-    return false
   }
 
   // MARK: The compact form

@@ -140,7 +140,7 @@ struct JSONText {
     case (.key(let key), UInt8(ascii: "{")):
       key.withKeyText { key in
         eachMember(from: place.lowerBound) { member in
-          if has(key, at: member.key) { found = member.value }
+          if member.has(key, in: bytes) { found = member.value }
           return found == nil
         }
       }
@@ -158,16 +158,8 @@ struct JSONText {
 
   // MARK: Comparing
 
-  @inline(__always)
-  func has(_ key: UnsafeBufferPointer<UInt8>, at range: Range<Int>) -> Bool {
-    range.count == key.count
-      && (key.isEmpty
-        || bytes[range.lowerBound] == key[0]
-          && memcmp(bytes.baseAddress! + range.lowerBound, key.baseAddress!, key.count) == 0)
-  }
-
   func isIdentical(_ range: Range<Int>, _ other: JSONText, _ its: Range<Int>) -> Bool {
-    has(UnsafeBufferPointer(rebasing: other.bytes[its]), at: range)
+    bytes[range].isIdentical(to: other.bytes[its])
   }
 
   func precedes(_ a: Range<Int>, _ b: Range<Int>) -> Bool { bytes[a].precedes(bytes[b]) }
@@ -186,15 +178,7 @@ struct JSONText {
 
   /// Whether one key is there twice. Many senders sort their keys, and then this is all the work there is.
   func repeats(_ places: [JSONObject.Place]) -> Bool {
-    if isAscending(places) { return false }
-    if places.count <= 16 {
-      for (index, place) in places.enumerated() {
-        for other in places[..<index] where isIdentical(place.key, self, other.key) { return true }
-      }
-      return false
-    }
-    let order = sorted(places)
-    return zip(order, order.dropFirst()).contains { isIdentical($0.key, self, $1.key) }
+    !isAscending(places) && places.map { bytes[$0.key] }.haveTwins
   }
 
   /// Whether one key is there twice, or in an object within.
@@ -267,5 +251,19 @@ extension Slice<UnsafeBufferPointer<UInt8>> {
   func isIdentical(to other: Self) -> Bool {
     count == other.count
       && memcmp(base.baseAddress! + startIndex, other.base.baseAddress! + other.startIndex, count) == 0
+  }
+}
+
+extension [Slice<UnsafeBufferPointer<UInt8>>] {
+  /// Whether two of these keys are the same.
+  var haveTwins: Bool {
+    if count > 16 {
+      let order = sorted { $0.precedes($1) }
+      return zip(order, order.dropFirst()).contains { $0.isIdentical(to: $1) }
+    }
+    for index in indices {
+      for other in 0..<index where self[index].isIdentical(to: self[other]) { return true }
+    }
+    return false
   }
 }
