@@ -70,12 +70,19 @@ struct ConfigurationOptions: ParsableArguments {
   static func complete(
     _ configuration: Configuration?, _ diagnostics: [Diagnostic]
   ) throws -> (configuration: Configuration, mapping: Mapping) {
-    for diagnostic in diagnostics { Console.message(diagnostic.description) }
-    guard let configuration else { throw ExitCode.misconfigured }
-    let (mapping, problems) = MappingLoader.load(for: configuration)
+    let (files, problems) = completed(configuration, diagnostics)
     for problem in problems { Console.message(problem.description) }
-    guard let mapping else { throw ExitCode.misconfigured }
-    return (configuration, mapping)
+    guard let files else { throw ExitCode.misconfigured }
+    return files
+  }
+
+  /// The configuration with its mapping, nil where one can't be used, and every problem.
+  static func completed(
+    _ configuration: Configuration?, _ diagnostics: [Diagnostic]
+  ) -> (files: (configuration: Configuration, mapping: Mapping)?, problems: [Diagnostic]) {
+    guard let configuration else { return (nil, diagnostics) }
+    let (mapping, problems) = MappingLoader.load(for: configuration)
+    return (mapping.map { (configuration, $0) }, diagnostics + problems)
   }
 
   func loadConfiguration() -> (Configuration?, [Diagnostic]) {

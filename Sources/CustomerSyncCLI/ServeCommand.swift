@@ -35,15 +35,15 @@ struct Serve: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let files = load()
-    guard var configuration = files.configuration, let mapping = files.mapping else {
-      for problem in files.problems { Console.message(problem.description) }
+    let (files, problems) = load()
+    guard var configuration = files?.configuration, let mapping = files?.mapping else {
+      for problem in problems { Console.message(problem.description) }
       throw ExitCode.misconfigured
     }
     Self.raiseFileLimit()
     let log = LogSettings(configuration.log)
     let logger = Logger(label: "customer-sync") { _ in ConsoleLog(log) }
-    Self.log(files.problems, logger)
+    Self.log(problems, logger)
     let signals: Signals
     let service: SyncService
     do {
@@ -87,9 +87,9 @@ struct Serve: AsyncParsableCommand {
   private func reload(
     _ service: SyncService, _ old: Configuration, _ log: LogSettings, _ logger: Logger
   ) -> Configuration? {
-    let files = load()
-    Self.log(files.problems, logger)
-    guard let configuration = files.configuration, let mapping = files.mapping else {
+    let (files, problems) = load()
+    Self.log(problems, logger)
+    guard let (configuration, mapping) = files else {
       logger.error(
         "the old configuration stays in force", metadata: [LogKey.reason: "the new one has the errors logged above"])
       return nil
@@ -113,11 +113,9 @@ struct Serve: AsyncParsableCommand {
     return nil
   }
 
-  private func load() -> (configuration: Configuration?, mapping: Mapping?, problems: [Diagnostic]) {
-    let (configuration, problems) = options.loadConfiguration()
-    guard let configuration else { return (nil, nil, problems) }
-    let (mapping, more) = MappingLoader.load(for: configuration)
-    return (configuration, mapping, problems + more)
+  private func load() -> (files: (configuration: Configuration, mapping: Mapping)?, problems: [Diagnostic]) {
+    let (configuration, diagnostics) = options.loadConfiguration()
+    return ConfigurationOptions.completed(configuration, diagnostics)
   }
 
   /// In the log's own form: a reader of JSON lines gets nothing else.
