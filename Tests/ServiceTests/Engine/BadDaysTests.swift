@@ -134,12 +134,7 @@ struct BadDaysTests {
   @Test("the create's answer is lost")
   func createAnswerLost() async throws {
     try await EngineBench.run { bench in
-      let once = Times(1)
-      bench.transport.add { side, request async throws(HTTPClientError) in
-        guard side == .pms, request.method == "POST", once.take() else { return nil }
-        _ = try bench.transport.carryOut(request, side)
-        throw .unanswered(host: "pms.test", cause: "reset")
-      }
+      bench.loseAnswer(to: "POST", of: .pms)
       bench.pms.loseNextWebhooks(5)
       try bench.edit(.invoiced, "POST", "/customers", ["name": "Acme", "number": "A-1", "type": "company"])
       try await bench.pass(.seconds(30))

@@ -2,6 +2,7 @@ import Connectors
 import Documents
 import Foundation
 import HTTP
+import HTTPClient
 import JSON
 import Logging
 import Mapping
@@ -227,6 +228,16 @@ final class EngineBench: Sendable {
       transport.add(later, of: side)
     }
     return !due.isEmpty
+  }
+
+  /// The next such request is carried out, and its answer lost.
+  func loseAnswer(to method: String, of side: Side) {
+    let once = Times(1)
+    transport.add { [transport] asked, request async throws(HTTPClientError) in
+      guard asked == side, request.method == method, once.take() else { return nil }
+      _ = try transport.carryOut(request, asked)
+      throw .unanswered(host: "\(side.rawValue).test", cause: "reset")
+    }
   }
 
   /// Webhooks that are due, kept back by the test.

@@ -113,12 +113,7 @@ struct OverwrittenTests {
   func unansweredButGuarded() async throws {
     try await EngineBench.run { bench in
       let (id, partner) = try await bench.linked()
-      let once = Times(1)
-      bench.transport.add { side, request async throws(HTTPClientError) in
-        guard side == .pms, request.method == "PATCH", once.take() else { return nil }
-        _ = try bench.transport.carryOut(request, side)
-        throw .unanswered(host: "pms.test", cause: "it timed out")
-      }
+      bench.loseAnswer(to: "PATCH", of: .pms)
       try bench.change(.invoiced, id, ["city": "Oslo"])
       _ = try await bench.deliver()
       while bench.writes(.pms) < 2 { await Task.yield() }
